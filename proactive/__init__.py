@@ -1,0 +1,1 @@
+"""A bot that speaks first in Microsoft Teams: sends are accepted, planned, delivered, answered and called back."""

@@ -1,0 +1,223 @@
+"""What Teams tells us: installs, activity and names are kept, per bot, tenant and person.
+
+botbuilder dispatches the activities (its `TeamsActivityHandler`); only this module imports it. Whatever the bot has to
+do in Teams after an activity goes on the queue `errands`, so that the endpoint answers at once.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from botbuilder.core import BotAdapter, TurnContext
+from botbuilder.core.teams import TeamsActivityHandler
+from botbuilder.schema import Activity, ConversationReference, ResourceResponse
+
+from proactive.errands import REPLY, ROSTER
+from proactive.problems import FieldError, ProblemError
+from proactive.service import Service
+from proactive.settings import Bot
+from proactive.store.account import ERRANDS
+from proactive.store.conversations import Conversation, user_key
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED = 16  # activities of a person by whose ids a repeated one is told
+_ROSTER_KEPT = 600.0  # seconds for which a look at the roster counts
+_LONGEST = 512  # characters of an id or name that an activity may bring
+
+
+async def take(service: Service, bot: Bot, body: dict[str, Any]) -> tuple[int, Any]:
+    """Take an activity in and return the status and body of the answer. Raises `ProblemError` 400."""
+    try:
+        activity = Activity().deserialize(body)
+        who = _who(body)
+    except Exception as error:
+        # msrest raises what it likes on values of a wrong type; none of it is worth a 500.
+        raise ProblemError(400, "The activity is not valid.", [FieldError("", type(error).__name__)]) from None
+    if activity.channel_id != "msteams":
+        raise ProblemError(400, "Only activities of Microsoft Teams are taken.", [FieldError("/channelId", "msteams")])
+    if who is None:
+        # Group chats, channels and what has no sender: nothing that a proactive message could use.
+        return 200, None
+    handler = _Handler(service, bot, *who)
+    context = TurnContext(_Queueing(service, bot, who[0]), activity)
+    await handler.on_turn(context)
+    return 200, None
+
+
+def _who(body: dict[str, Any]) -> tuple[str, str, str] | None:
+    """Return the tenant, person and conversation of a personal chat, or None where an activity is of no such.
+
+    Read from the activity as it came: botbuilder's schema drops `conversation.tenantId`.
+    """
+    conversation, sender = body.get("conversation"), body.get("from")
+    if not isinstance(conversation, dict) or not isinstance(sender, dict):
+        return None
+    if conversation.get("conversationType", "personal") != "personal" or conversation.get("isGroup"):
+        return None
+    tenant = conversation.get("tenantId") or ((body.get("channelData") or {}).get("tenant") or {}).get("id") or ""
+    person, chat = sender.get("aadObjectId") or sender.get("id"), conversation.get("id")
+    if not person or not chat:
+        return None
+    for text in (tenant, person, chat, body.get("serviceUrl"), sender.get("id"), sender.get("name") or ""):
+        if not isinstance(text, str) or len(text) > _LONGEST:
+            raise ValueError("an id or name is missing or too long")
+    return tenant.lower(), user_key(person), chat
+
+
+class _Queueing(BotAdapter):  # type: ignore[misc] # botbuilder is untyped
+    """What a turn sends goes on the queue `errands`: nothing is sent while Teams waits for our answer."""
+
+    def __init__(self, service: Service, bot: Bot, tenant: str) -> None:
+        super().__init__()
+        self._service = service
+        self._bot = bot
+        self._tenant = tenant
+
+    async def send_activities(self, context: TurnContext, activities: list[Activity]) -> list[ResourceResponse]:
+        """Queue texts for the conversation of the turn."""
+        reference = TurnContext.get_conversation_reference(context.activity)
+        for activity in activities:
+            await self._service.account.put(
+                ERRANDS,
+                {
+                    "kind": REPLY,
+                    "bot": self._bot.name,
+                    "tenant": self._tenant,
+                    "serviceUrl": reference.service_url,
+                    "conversation": reference.conversation.id,
+                    "text": activity.text,
+                },
+            )
+        return [ResourceResponse() for _ in activities]
+
+    async def update_activity(self, context: TurnContext, activity: Activity) -> ResourceResponse:  # noqa: ARG002
+        """Refuse: no turn changes a message."""
+        raise TypeError("a turn changes no message")
+
+    async def delete_activity(self, context: TurnContext, reference: ConversationReference) -> None:  # noqa: ARG002
+        """Refuse: no turn deletes a message."""
+        raise TypeError("a turn deletes no message")
+
+
+class _Handler(TeamsActivityHandler):  # type: ignore[misc] # botbuilder is untyped
+    """Keeps what one activity of a personal chat tells."""
+
+    def __init__(self, service: Service, bot: Bot, tenant: str, user: str, conversation: str) -> None:
+        self._service = service
+        self._bot = bot
+        self._tenant = tenant
+        self._user = user
+        self._conversation = conversation
+
+    async def on_message_activity(self, turn_context: TurnContext) -> None:
+        """Keep that the person wrote; answer with one line, since nobody reads it."""
+        if turn_context.activity.value is not None:
+            # A button of a card, not the person's own words: it makes no chat active.
+            await self._keep(turn_context.activity, _nothing_else)
+            return
+
+        def wrote(known: Conversation, at: float) -> None:
+            known.last_message_at = max(known.last_message_at, at)
+
+        if await self._keep(turn_context.activity, wrote) and self._service.settings.reply_text:
+            await turn_context.send_activity(self._service.settings.reply_text)
+
+    async def on_installation_update(self, turn_context: TurnContext) -> None:
+        """Keep whether the bot is installed; `remove-upgrade` is half of an upgrade and changes nothing."""
+        action = turn_context.activity.action
+        if action in ("add", "add-upgrade"):
+            await self._installed(turn_context.activity)
+        elif action == "remove":
+            await self._removed(turn_context.activity)
+
+    async def on_conversation_update_activity(self, turn_context: TurnContext) -> None:
+        """Keep the install that a bot's joining is, where Teams sends no `installationUpdate` (it may send either)."""
+        activity = turn_context.activity
+        me = activity.recipient.id if activity.recipient else None
+        if any(member.id == me for member in activity.members_added or []):
+            await self._installed(activity)
+        elif any(member.id == me for member in activity.members_removed or []):
+            await self._removed(activity)
+        elif not activity.members_removed:
+            await self._keep(activity, _nothing_else)
+
+    async def on_end_of_conversation_activity(self, turn_context: TurnContext) -> None:
+        """Keep that the chat is over."""
+
+        def ended(known: Conversation, at: float) -> None:
+            known.idle_at = max(known.idle_at, at)
+
+        await self._keep(turn_context.activity, ended)
+
+    async def _installed(self, activity: Activity) -> None:
+        ask = False
+
+        def installed(known: Conversation, _: float) -> None:
+            nonlocal ask
+            now = self._service.clock()
+            ask = now - known.asked_at > _ROSTER_KEPT  # an install comes as several activities: one look is enough
+            if ask:
+                known.asked_at = now
+
+        if await self._keep(activity, installed) and ask:
+            await self._service.account.put(
+                ERRANDS, {"kind": ROSTER, "bot": self._bot.name, "tenant": self._tenant, "user": self._user}
+            )
+
+    async def _removed(self, activity: Activity) -> None:
+        def removed(known: Conversation, at: float) -> None:
+            if at >= known.installed_at:
+                known.installed, known.installed_at = False, at
+
+        await self._keep(activity, removed, present=False)
+
+    async def _keep(
+        self, activity: Activity, change: Callable[[Conversation, float], None], *, present: bool = True
+    ) -> bool:
+        """Write what an activity tells, once; return whether it was new.
+
+        What is kept only moves forward by the activities' own timestamps, so that an older one that comes late
+        overwrites nothing newer. Whatever comes from a person in a chat with the bot shows that the bot is there.
+        """
+        at = _moment(activity, self._service.clock())
+        name = (activity.from_property.name or "").strip()
+        former = ""
+
+        def keep(known: Conversation) -> bool:
+            nonlocal former
+            former = known.name
+            seen = known.seen.split()
+            identity = f"{activity.type}:{activity.id}".replace(" ", "_") if activity.id else ""
+            if identity in seen:
+                return False
+            known.seen = " ".join([*seen, identity][-_REMEMBERED:])
+            if present:
+                if at >= known.installed_at:
+                    known.installed, known.installed_at = True, at
+                if at >= known.referenced_at:
+                    known.conversation_id, known.service_url = self._conversation, activity.service_url
+                    known.member_id = activity.from_property.id or ""
+                    known.bot_id = (activity.recipient.id if activity.recipient else "") or ""
+                    known.referenced_at = at
+                    known.name = name or known.name
+            change(known, at)
+            return True
+
+        known, new = await self._service.conversations.change(self._bot.name, self._tenant, self._user, keep)
+        if new:
+            await self._service.conversations.seen_in(self._bot.name, self._tenant)
+            if known.name != former:
+                await self._service.conversations.learn_aliases(
+                    self._bot.name, self._tenant, self._user, {"name": known.name}, {"name": former}
+                )
+        return new
+
+
+def _nothing_else(_known: Conversation, _at: float) -> None:
+    """Change no more than what every activity of a person changes."""
+
+
+def _moment(activity: Activity, now: float) -> float:
+    """Return when an activity happened. A clock that runs ahead must not outrun what comes after it."""
+    return min(activity.timestamp.timestamp(), now) if activity.timestamp else now

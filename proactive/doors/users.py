@@ -1,0 +1,50 @@
+"""One person and one bot, as the doors show them."""
+
+from typing import Any
+
+from proactive.model import Entry
+from proactive.people import resolve
+from proactive.problems import FieldError, ProblemError
+from proactive.request import MAX_NAME
+from proactive.service import Service
+from proactive.settings import Bot
+from proactive.store.conversations import Conversation
+from proactive.times import write_moment
+
+
+async def find_user(service: Service, bot_name: str, name: str, tenant: str) -> tuple[Bot, str, Conversation | None]:
+    """Return the bot, the tenant, and what is known of a person by any of the names that recipients may have.
+
+    Raises `ProblemError` 404 for an unknown bot, 400 where a tenant must be named, 409 for a name of several people.
+    """
+    bot = service.settings.bot(bot_name)
+    if bot is None:
+        raise ProblemError(404, "There is no such bot.")
+    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        raise ProblemError(404, "There is no such person.")
+    tenants = await service.conversations.tenants(bot.name) | ({bot.tenant_id.lower()} - {""})
+    if not tenant and len(tenants) > 1:
+        detail = "This bot is used in several tenants: name one of them."
+        raise ProblemError(400, detail, [FieldError("?tenant", detail)])
+    tenant = tenant.lower() or next(iter(tenants), "")
+    if tenant not in tenants:
+        return bot, tenant, None
+    batches = [batch async for batch in resolve(service, bot.name, tenant, [Entry("user", name.strip())])]
+    (recipient, result), *_ = batches[0]
+    if result and result.reason == "ambiguousRecipient":
+        raise ProblemError(409, "Several people have this name: give an object id or a mail address.")
+    known = await service.conversations.get(bot.name, tenant, recipient.user) if recipient.user else None
+    return bot, tenant, known
+
+
+def read_user(service: Service, name: str, known: Conversation | None) -> dict[str, Any]:
+    """Return what is known of a person; somebody the bot never met just does not have it."""
+    if known is None:
+        return {"user": name, "userId": None, "installed": False, "chatActive": False, "lastActivityAt": None}
+    return {
+        "user": name,
+        "userId": known.user,
+        "installed": known.installed,
+        "chatActive": known.active(service.clock(), service.settings.active_chat_minutes),
+        "lastActivityAt": write_moment(known.last_message_at),
+    }

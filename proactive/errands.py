@@ -1,0 +1,78 @@
+"""What the bot has to do in Teams after an activity, and nobody waits for: a reply, a look at the roster."""
+
+import json
+import logging
+from typing import Any
+
+from proactive.plan import later
+from proactive.service import Service
+from proactive.store.account import ERRANDS
+from proactive.store.conversations import Conversation
+from proactive.verdicts import Kind, Verdict
+
+log = logging.getLogger(__name__)
+
+REPLY, ROSTER = "reply", "roster"
+_MOST_ATTEMPTS = 8
+_FIRST_PAUSE = 2.0  # seconds, doubled with each attempt
+
+
+async def run(service: Service, errand: dict[str, Any]) -> None:
+    """Do an errand; what Teams does not take now is tried again later, and given up after some attempts."""
+    await _until_our_turn(service, errand)
+    verdict = await (_reply if errand["kind"] == REPLY else _learn_names)(service, errand)
+    if verdict is None or verdict.kind is Kind.DELIVERED:
+        return
+    attempts = errand.get("attempts", 0) + 1
+    # A reply that may have arrived is not worth a second copy; a look at the roster is harmless.
+    repeatable = verdict.kind is Kind.RETRY or (verdict.kind is Kind.DOUBT and errand["kind"] == ROSTER)
+    if not repeatable or attempts >= _MOST_ATTEMPTS:
+        log.info("an errand (%s) was given up after %d attempts: %s", errand["kind"], attempts, verdict.reason)
+        return
+    pause = max(verdict.retry_after, _FIRST_PAUSE * 2**attempts)
+    await later(service, service.clock() + pause, ERRANDS, {**errand, "attempts": attempts})
+
+
+async def _until_our_turn(service: Service, errand: dict[str, Any]) -> None:
+    slots = await service.pace.reserve(errand["bot"], errand["tenant"], 1)
+    await service.pace.reached(slots.start)
+
+
+async def _reply(service: Service, errand: dict[str, Any]) -> Verdict:
+    content = json.dumps({"type": "message", "text": errand["text"]}).encode()
+    return await service.teams.send(service.bot(errand["bot"]), errand["serviceUrl"], errand["conversation"], content)
+
+
+async def _learn_names(service: Service, errand: dict[str, Any]) -> Verdict | None:
+    """Keep a person's mail address, user principal name and display name, as the roster has them."""
+    bot, tenant, user = errand["bot"], errand["tenant"], errand["user"]
+    known = await service.conversations.get(bot, tenant, user)
+    if known is None or not known.conversation_id:
+        return None
+    member = await service.teams.member(
+        service.bot(bot), known.service_url, known.conversation_id, known.member_id or user
+    )
+    if isinstance(member, Verdict):
+        return member
+    former: dict[str, str] = {}
+    names = {
+        "name": _text(member, "name"),
+        "mail": _text(member, "email"),
+        "principalName": _text(member, "userPrincipalName"),
+    }
+
+    def learn(known: Conversation) -> bool:
+        former.update({"name": known.name, "mail": known.mail, "principalName": known.principal_name})
+        known.name = names["name"] or known.name
+        known.mail = names["mail"]
+        known.principal_name = names["principalName"]
+        return True
+
+    await service.conversations.change(bot, tenant, user, learn)
+    await service.conversations.learn_aliases(bot, tenant, user, {**names, "name": names["name"] or known.name}, former)
+    return None
+
+
+def _text(member: dict[str, Any], name: str) -> str:
+    value = member.get(name)
+    return value.strip()[:256] if isinstance(value, str) else ""

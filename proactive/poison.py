@@ -1,0 +1,52 @@
+"""What the host gave up on. Nothing here throws: the host would bring the same message back for ever."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from proactive import deliver
+from proactive import plan as planning
+from proactive.service import Service
+from proactive.store.account import TIMERS
+
+log = logging.getLogger(__name__)
+
+_AGAIN = 60.0  # seconds until a timer that failed is tried again
+
+
+async def plan(service: Service, message: bytes) -> None:
+    """End a send that could not be planned."""
+    await _quietly("plans", message, lambda body: planning.give_up(service, body["send"]))
+
+
+async def lane(service: Service, message: bytes) -> None:
+    """End what a lane could not finish: sending becomes unknown, pending becomes failed."""
+    await _quietly("lanes", message, lambda body: deliver.give_up_lane(service, body["send"], body["lane"]))
+
+
+async def timer(service: Service, message: bytes) -> None:
+    """Set a timer again: what it is for must not be lost, and it only failed because storage was away."""
+
+    async def again(body: dict[str, Any]) -> None:
+        await service.account.put(TIMERS, body, delay=_AGAIN)
+
+    await _quietly("timers", message, again)
+
+
+async def errand(_: Service, message: bytes) -> None:
+    """Report an errand that failed: nobody waits for it."""
+
+    async def report(body: dict[str, Any]) -> None:
+        log.error("an errand (%s) was given up", body["kind"])
+
+    await _quietly("errands", message, report)
+
+
+async def _quietly(queue: str, message: bytes, do: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    try:
+        body = json.loads(message)
+        log.error("a message of queue %s was given up by the host: send %s", queue, body.get("send", "-"))
+        await do(body)
+    except Exception:
+        log.exception("a poison message of queue %s could not be settled", queue)

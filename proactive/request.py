@@ -1,0 +1,273 @@
+"""A request to send, checked: every field of the contract, all errors at once, each with its JSON pointer."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from proactive import cards
+from proactive.content import size_error
+from proactive.jsontext import parse
+from proactive.model import Entry, Options, Request
+from proactive.problems import FieldError, ProblemError, pointer
+from proactive.times import DAY, MINUTE, read_duration, read_moment
+
+MAX_ENTRIES = 100_000
+MAX_NAME = 256
+_MAX_TEXT = 1_000_000
+_NOT_YET = "This is not available yet."
+
+_Text = Annotated[StrictStr, Field(max_length=_MAX_TEXT)]
+_Duration = Annotated[StrictStr, Field(json_schema_extra={"format": "duration"})]
+_PERSON: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_NAME}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, validate_by_name=False, validate_by_alias=True)
+
+
+class _Message(_Strict):
+    text: Annotated[_Text, Field(min_length=1)]
+    format: Literal["markdown", "plain", "xml"] = "markdown"
+
+
+class _Wait(_Strict):
+    update_message: Any = "Thanks for your response!"
+    timeout: _Duration = "P30D"
+    complete_when: Literal["first", "all", "each"] = "first"
+
+
+class _Options(_Strict):
+    label_as_notification: StrictBool = False
+    if_chat_is_active: Literal["send", "dontSendAndSucceed", "dontSendAndFail", "postpone"] = "send"
+    if_bot_not_installed: Literal["fail", "succeedWithStatusCode", "install"] = "fail"
+    if_outcome_unknown: Literal["resend", "leave"] = "resend"
+    parallelism: Annotated[StrictInt, Field(ge=1, le=50)] = 20
+    deliver_within: _Duration = "PT24H"
+
+
+class SendBody(_Strict):
+    """The body of `POST /api/v1/sends`, and of a message on the queue `sends`."""
+
+    bot: Annotated[StrictStr, Field(max_length=64)] = ""
+    tenant: Annotated[StrictStr, Field(max_length=64)] = ""
+    recipients: Annotated[
+        Any,
+        WithJsonSchema(
+            {
+                "description": "People, or one text with ';' between them",
+                "anyOf": [
+                    {"type": "string", "minLength": 1},
+                    {
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": MAX_ENTRIES,
+                        "items": {
+                            "anyOf": [
+                                _PERSON,
+                                *(
+                                    {
+                                        "type": "object",
+                                        "properties": {name: kind},
+                                        "required": [name],
+                                        "additionalProperties": False,
+                                    }
+                                    for name, kind in (
+                                        ("user", _PERSON),
+                                        ("group", _PERSON),
+                                        ("team", _PERSON),
+                                        ("everyone", {"const": True}),
+                                    )
+                                ),
+                            ]
+                        },
+                    },
+                ],
+            }
+        ),
+    ]
+    message: _Message | _Text | None = None
+    card: Annotated[
+        Any,
+        WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}], "description": "An Adaptive Card"}),
+    ] = None
+    summary: Annotated[StrictStr, Field(max_length=1024)] = ""
+    wait: _Wait | None = None
+    callback_url: Annotated[StrictStr, Field(max_length=4096)] | None = None
+    send_at: Annotated[StrictStr, Field(json_schema_extra={"format": "date-time"})] | None = None
+    options: _Options = Field(default_factory=_Options)
+
+
+def read(body: Any, *, now: float, largest: int) -> Request:
+    """Return the request in `body`, a parsed JSON value.
+
+    `now` is in seconds since the epoch, `largest` the most bytes of a message, counted as UTF-16. Raises
+    `ProblemError` 400 with every error found, or 413 when the only fault is a card of more than `largest`.
+    """
+    if not isinstance(body, Mapping):
+        raise ProblemError(400, "The body must be a JSON object.", [FieldError("", "Give an object with recipients.")])
+    errors: list[FieldError] = []
+    parsed: SendBody | None = None
+    try:
+        parsed = SendBody.model_validate({"recipients": None, **body})
+    except ValidationError as failure:
+        errors += [_field_error(error) for error in failure.errors(include_url=False, include_context=False)]
+    entries = list(_recipients(body.get("recipients"), errors))
+    too_large: list[FieldError] = []
+    card = _card(body, errors, too_large, largest)
+    _content_errors(body, errors)
+    options = body.get("options")
+    times = _Times(errors, now)
+    deliver_within = DAY
+    if isinstance(options, Mapping):
+        deliver_within = times.duration(options.get("deliverWithin"), "/options/deliverWithin", DAY, 7 * DAY)
+        for name, value in (("ifChatIsActive", "postpone"), ("ifBotNotInstalled", "install"),
+                            ("ifOutcomeUnknown", "leave")):  # fmt: skip
+            if options.get(name) == value:
+                errors.append(FieldError(pointer("options", name), f"{value}: {_NOT_YET}"))
+    wait = body.get("wait")
+    if isinstance(wait, Mapping):
+        times.duration(wait.get("timeout"), "/wait/timeout", 30 * DAY, 30 * DAY)
+    send_at = times.moment(body.get("sendAt"))
+    errors += [FieldError(pointer(name), _NOT_YET) for name in ("wait", "callbackUrl") if body.get(name) is not None]
+    if too_large and not errors:
+        raise ProblemError(413, "The message is too large for Teams.", too_large)
+    if errors or parsed is None:
+        errors += too_large
+        raise ProblemError(400, "The request has errors: each is listed with its field.", _distinct(errors))
+    message = parsed.message
+    return Request(
+        recipients=entries,
+        message=message.text if isinstance(message, _Message) else message,
+        text_format=message.format if isinstance(message, _Message) else "markdown",
+        card=card,
+        summary=parsed.summary,
+        bot=parsed.bot,
+        tenant=parsed.tenant.lower(),
+        send_at=send_at,
+        options=Options(
+            label_as_notification=parsed.options.label_as_notification,
+            if_chat_is_active=parsed.options.if_chat_is_active,
+            if_bot_not_installed=parsed.options.if_bot_not_installed,
+            if_outcome_unknown=parsed.options.if_outcome_unknown,
+            parallelism=parsed.options.parallelism,
+            deliver_within=deliver_within,
+        ),
+    )
+
+
+def _field_error(error: Any) -> FieldError:
+    location = [part for part in error["loc"] if part not in ("_Message", "constrained-str", "str")]
+    detail = error["msg"].replace("Input should", "It should")
+    if error["type"] == "extra_forbidden":
+        detail = "There is no such field: correct its name or leave it out."
+    return FieldError(pointer(*location), detail.rstrip(".") + ".")
+
+
+def _distinct(errors: list[FieldError]) -> list[FieldError]:
+    """Keep the first sentence about each field: a union reports every member that did not fit."""
+    return list({error.pointer: error for error in reversed(errors)}.values())[::-1][:100]
+
+
+def _recipients(value: Any, errors: list[FieldError]) -> Iterable[Entry]:
+    if isinstance(value, str):
+        value = [part for part in value.split(";") if part.strip()]
+    if not isinstance(value, list) or not value:
+        errors.append(FieldError("/recipients", "Name at least one recipient: an array, or a text with ';' between."))
+        return
+    if len(value) > MAX_ENTRIES:
+        errors.append(FieldError("/recipients", f"At most {MAX_ENTRIES} recipients a send: divide them among several."))
+        return
+    for number, item in enumerate(value):
+        entry = _entry(item)
+        if isinstance(entry, Entry):
+            yield entry
+        else:
+            where, detail = entry
+            errors.append(FieldError(pointer("recipients", number, *where), detail))
+
+
+def _entry(item: Any) -> Entry | tuple[tuple[str, ...], str]:
+    if isinstance(item, str):
+        return Entry("person", item.strip()) if _named(item) else ((), f"Give 1 to {MAX_NAME} characters.")
+    if not isinstance(item, dict) or len(item) != 1:
+        return (), 'Give a text, {"user"}, {"group"}, {"team"} or {"everyone": true}.'
+    (kind, value), *_ = item.items()
+    if kind == "everyone":
+        return Entry("everyone") if value is True else (("everyone",), "It should be true.")
+    if kind in ("user", "group", "team"):
+        if not isinstance(value, str) or not _named(value):
+            return (kind,), f"It should be a text of 1 to {MAX_NAME} characters."
+        return Entry("user", value.strip()) if kind == "user" else ((kind,), _NOT_YET)
+    return (kind,), "There is no such kind of recipient: user, group, team and everyone are."
+
+
+def _named(text: str) -> bool:
+    return bool(text.strip()) and len(text) <= MAX_NAME
+
+
+def _card(
+    body: Mapping[str, Any], errors: list[FieldError], too_large: list[FieldError], largest: int
+) -> dict[str, Any] | None:
+    card = body.get("card")
+    if isinstance(card, str):
+        try:
+            card = parse(card, "/card")
+        except ProblemError as problem:
+            errors += problem.errors
+            return None
+    if card is None:
+        return None
+    if not isinstance(card, dict):
+        errors.append(FieldError("/card", "It should be an Adaptive Card: an object, or its JSON text."))
+        return None
+    if error := size_error("/card", card, largest):
+        too_large.append(error)  # and looked at no further: a check takes its time
+        return None
+    errors += [FieldError("/card" + p.pointer, p.detail) for p in (*cards.check(card), *cards.templated(card))]
+    return card
+
+
+def _content_errors(body: Mapping[str, Any], errors: list[FieldError]) -> None:
+    given = [name for name in ("message", "card") if body.get(name) is not None]
+    if len(given) != 1:
+        detail = "Give message or card." if not given else "Give either message or card, not both: Teams splits them."
+        errors.append(FieldError("/" + (given or ["message"])[0], detail))
+    message = body.get("message")
+    if isinstance(message, str) and not message.strip():
+        errors.append(FieldError("/message", "It should not be empty."))
+    if body.get("wait") is not None and body.get("card") is None:
+        errors.append(FieldError("/wait", "Only a card can be waited for: give card."))
+
+
+class _Times:
+    """Reads durations and moments, noting what is wrong with them."""
+
+    def __init__(self, errors: list[FieldError], now: float) -> None:
+        self._errors = errors
+        self._now = now
+
+    def duration(self, text: Any, where: str, default: float, most: float) -> float:
+        """Return seconds; `default` when absent or wrong. At least a minute."""
+        if not isinstance(text, str):
+            return default
+        seconds = read_duration(text)
+        if seconds is None:
+            self._errors.append(FieldError(where, "It should be an ISO 8601 duration such as PT30M, PT24H or P7D."))
+        elif not MINUTE <= seconds <= most:
+            self._errors.append(FieldError(where, f"It should be between PT1M and P{most / DAY:g}D."))
+        else:
+            return seconds
+        return default
+
+    def moment(self, text: Any) -> float | None:
+        """Return `sendAt` in seconds since the epoch, or None when absent or wrong."""
+        if not isinstance(text, str):
+            return None
+        at = read_moment(text)
+        if at is None:
+            self._errors.append(FieldError("/sendAt", "It should be a moment with its zone: 2026-12-01T08:00:00Z."))
+        elif at > self._now + 30 * DAY:
+            self._errors.append(FieldError("/sendAt", "It should be at most 30 days ahead."))
+        return at

@@ -1,0 +1,57 @@
+"""What the rooms share in one process: settings, clock, storage, tokens and the line to Teams.
+
+`open_service` makes it once a process; nothing heavy is imported before it is used.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from proactive.auth import Authenticator
+from proactive.pace import Pace
+from proactive.settings import Bot, Settings
+from proactive.store.account import Account
+from proactive.store.chunks import Chunks
+from proactive.store.conversations import Conversations
+from proactive.store.rejected import Rejected
+from proactive.store.sends import Sends
+from proactive.teams import Teams
+from proactive.tokens import StorageCredential, Tokens
+
+
+@dataclass
+class Service:
+    """The adapters of one process, made from its settings. `clock` gives seconds since the epoch."""
+
+    settings: Settings
+    clock: Callable[[], float] = time.time
+    account: Account = field(init=False)
+    conversations: Conversations = field(init=False)
+    sends: Sends = field(init=False)
+    chunks: Chunks = field(init=False)
+    rejected: Rejected = field(init=False)
+    pace: Pace = field(init=False)
+    teams: Teams = field(init=False)
+    authenticator: Authenticator = field(init=False)
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        self.account = Account(settings.storage, StorageCredential(settings.storage.client_id))
+        self.conversations = Conversations(self.account)
+        self.sends = Sends(self.account)
+        self.chunks = Chunks(self.account)
+        self.rejected = Rejected(self.account)
+        self.pace = Pace(self.account, settings.requests_per_second, self.clock)
+        self.teams = Teams(Tokens(), settings.service_hosts, allow_loopback=settings.local, clock=self.clock)
+        self.authenticator = Authenticator(
+            [bot.app_id for bot in settings.bots if bot.app_id], settings.service_hosts, allow_loopback=settings.local
+        )
+
+    def bot(self, name: str) -> Bot:
+        """Return a bot by the name under which a send keeps it; one that is no longer configured has no credentials."""
+        return self.settings.bot(name) or Bot(name)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.teams.close()
+        await self.account.close()

@@ -1,0 +1,271 @@
+"""Who the bots know: one row per bot, tenant and person, and alias rows that lead from a name to the person.
+
+Partitions are spread by a hash of the person's id (or of the alias), so that a point read is one call, reading
+everyone is a bounded set of partition scans, and no partition is hot:
+
+    <bot>|<tenant>|p00 … p31   <person>              the person's reference, install, activity and names
+    <bot>|<tenant>|a00 … a31   <hash of alias>!<person>   which person a mail, user principal or display name is
+    tenants                    <bot>|<tenant>        where a bot was seen
+"""
+
+import asyncio
+import hashlib
+import re
+import time
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+from proactive.store.account import Account, Row, quoted
+from proactive.store.errors import Conflict, Stale
+
+SPREAD = 32
+_TABLE = "conversations"
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9:._@-]{1,200}")
+# A filter may hold about fifteen comparisons, one of which is the partition's: fourteen keys, or seven ranges.
+_KEYS_PER_FILTER = 14
+_RANGES_PER_FILTER = 7
+_SCANS_AT_ONCE = 8
+_TENANTS_KEPT = 60.0  # seconds
+
+
+@dataclass(slots=True)
+class Conversation:
+    """What is known of one person and one bot. Times are in seconds since the epoch, taken from the activities.
+
+    `user` is the person's key: the Entra object id, or the Teams id (29:…) where no activity told the object id.
+    """
+
+    user: str
+    conversation_id: str = ""
+    service_url: str = ""
+    member_id: str = ""
+    bot_id: str = ""
+    installed: bool = False
+    installed_at: float = 0.0
+    referenced_at: float = 0.0
+    last_message_at: float = 0.0
+    idle_at: float = 0.0
+    asked_at: float = 0.0
+    name: str = ""
+    mail: str = ""
+    principal_name: str = ""
+    seen: str = ""
+
+    def active(self, now: float, minutes: float) -> bool:
+        """Whether the person has written to the bot in the last `minutes` and nothing ended the chat since."""
+        return self.last_message_at > self.idle_at and now - self.last_message_at < minutes * 60
+
+
+class Match(NamedTuple):
+    """A person whom an alias leads to; `kinds` are the names it is: `principalName`, `mail`, `name`."""
+
+    user: str
+    kinds: frozenset[str]
+
+
+def user_key(user: str) -> str:
+    """Return the key under which a person is kept: object ids differ in case between Microsoft's services."""
+    user = user.strip()
+    return user if user.startswith("29:") else user.lower()
+
+
+def alias_key(alias: str) -> str:
+    """Return the key of a mail address, user principal name or display name, whatever its case and spacing."""
+    return hashlib.sha256(" ".join(alias.split()).casefold().encode()).hexdigest()[:40]
+
+
+class Conversations:
+    """The table `conversations`."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._tenants_read: dict[str, tuple[float, set[str]]] = {}
+        self._tenants_written: set[tuple[str, str]] = set()
+
+    async def get(self, bot: str, tenant: str, user: str) -> Conversation | None:
+        """Return what is known of a person, or None."""
+        row = await self._account.get(_TABLE, person_partition(bot, tenant, user), _escaped(user))
+        return _conversation(row) if row else None
+
+    async def change(
+        self, bot: str, tenant: str, user: str, change: Callable[[Conversation], bool]
+    ) -> tuple[Conversation, bool]:
+        """Let `change` alter what is known of a person; it returns whether there is anything to write.
+
+        It is called again on the newer row when somebody else wrote in between, so that no change is lost.
+        """
+        partition, key = person_partition(bot, tenant, user), _escaped(user)
+        while True:
+            row = await self._account.get(_TABLE, partition, key)
+            known = _conversation(row) if row else Conversation(user)
+            if not change(known):
+                return known, False
+            entity = {"PartitionKey": partition, "RowKey": key, **asdict(known)}
+            try:
+                if row:
+                    await self._account.update(_TABLE, entity, row["etag"])
+                else:
+                    await self._account.insert(_TABLE, entity)
+            except (Conflict, Stale):
+                continue
+            return known, True
+
+    async def learn_aliases(
+        self, bot: str, tenant: str, user: str, names: dict[str, str], former: dict[str, str]
+    ) -> None:
+        """Let the names lead to a person and the former ones no more. Both map a kind (`mail`, …) to a name."""
+        kinds: dict[str, set[str]] = {}
+        for kind, name in names.items():
+            if name:
+                kinds.setdefault(alias_key(name), set()).add(kind)
+        gone = {alias_key(name) for name in former.values() if name} - kinds.keys()
+        await asyncio.gather(
+            *(
+                self._account.upsert(
+                    _TABLE,
+                    {
+                        "PartitionKey": _alias_partition(bot, tenant, key),
+                        "RowKey": f"{key}!{_escaped(user)}",
+                        "user": user,
+                        "kinds": ",".join(sorted(kinds[key])),
+                    },
+                )
+                for key in kinds
+            ),
+            *(
+                self._account.delete(_TABLE, _alias_partition(bot, tenant, key), f"{key}!{_escaped(user)}")
+                for key in gone
+            ),
+        )
+
+    async def find(self, bot: str, tenant: str, names: Iterable[str]) -> dict[str, list[Match]]:
+        """Return for each name the persons it leads to, with far fewer storage calls than there are names."""
+        keys = {name: alias_key(name) for name in names}
+        found: dict[str, list[Match]] = {}
+
+        def take(row: Row) -> None:
+            match = Match(row["user"], frozenset(row["kinds"].split(",")))
+            found.setdefault(row["RowKey"].partition("!")[0], []).append(match)
+
+        partitions: dict[str, set[str]] = {}
+        for key in keys.values():
+            partitions.setdefault(_alias_partition(bot, tenant, key), set()).add(key)
+        await self._collect(partitions, ("user", "kinds"), take, exact=False)
+        return {name: found.get(key, []) for name, key in keys.items()}
+
+    async def load(self, bot: str, tenant: str, users: Iterable[str]) -> dict[str, Conversation]:
+        """Return what is known of each of these persons, with far fewer storage calls than there are persons."""
+        found: dict[str, Conversation] = {}
+
+        def take(row: Row) -> None:
+            found[row["user"]] = _conversation(row)
+
+        partitions: dict[str, set[str]] = {}
+        for user in users:
+            partitions.setdefault(person_partition(bot, tenant, user), set()).add(_escaped(user))
+        await self._collect(partitions, None, take, exact=True)
+        return found
+
+    async def everyone(self, bot: str, tenant: str) -> AsyncIterator[list[str]]:
+        """Yield, page by page, the keys of all who have the bot installed."""
+        for number in range(SPREAD):
+            query = f"PartitionKey eq {quoted(f'{bot}|{tenant}|p{number:02}')} and installed eq true"
+            async for rows, _ in self._account.pages(_TABLE, query, select=("user",)):
+                if rows:
+                    yield [row["user"] for row in rows]
+
+    async def tenants(self, bot: str) -> set[str]:
+        """Return the tenants in which a bot was seen; once one is known, as of the last minute."""
+        read_at, known = self._tenants_read.get(bot, (0.0, set()))
+        if known and time.monotonic() - read_at < _TENANTS_KEPT:
+            return known
+        query = f"PartitionKey eq 'tenants' and RowKey ge {quoted(bot + '|')} and RowKey lt {quoted(bot + '}')}"
+        rows = await self._account.rows(_TABLE, query, ("RowKey",))
+        known = {row["RowKey"].partition("|")[2] for row in rows}
+        self._tenants_read[bot] = (time.monotonic(), known)
+        return known
+
+    async def seen_in(self, bot: str, tenant: str) -> None:
+        """Remember that a bot is used in a tenant."""
+        if (bot, tenant) not in self._tenants_written:
+            await self._account.upsert(_TABLE, {"PartitionKey": "tenants", "RowKey": f"{bot}|{tenant}"})
+            self._tenants_written.add((bot, tenant))
+            self._tenants_read.pop(bot, None)
+
+    async def _collect(
+        self,
+        partitions: dict[str, set[str]],
+        select: Sequence[str] | None,
+        take: Callable[[Row], None],
+        *,
+        exact: bool,
+    ) -> None:
+        """Hand to `take` every row whose key is wanted (or, unless `exact`, begins with a wanted one and `!`)."""
+        places = asyncio.Semaphore(_SCANS_AT_ONCE)
+
+        async def collect(partition: str, keys: list[str]) -> None:
+            async with places:
+                await self._collect_partition(partition, keys, select, take, exact=exact)
+
+        await asyncio.gather(*(collect(partition, sorted(keys)) for partition, keys in partitions.items()))
+
+    async def _collect_partition(
+        self, partition: str, keys: list[str], select: Sequence[str] | None, take: Callable[[Row], None], *, exact: bool
+    ) -> None:
+        """Read pages where the wanted rows stand close together, and filters of several keys where they don't.
+
+        The first page tells: it goes on being pages as long as one page brings us further than one filter would.
+        """
+        wanted = set(keys)
+        per_filter = _KEYS_PER_FILTER if exact else _RANGES_PER_FILTER
+        select = select and (*select, "RowKey")
+        within = f"PartitionKey eq {quoted(partition)}"
+        at, scan = 0, len(keys) > per_filter
+        while at < len(keys):
+            if not scan or len(keys) - at <= per_filter:
+                some = keys[at : at + per_filter]
+                tests = (_is(key) if exact else f"({_begins(key)})" for key in some)
+                for row in await self._account.rows(_TABLE, f"{within} and ({' or '.join(tests)})", select):
+                    take(row)
+                at += len(some)
+                continue
+            ends = f"RowKey ge {quoted(keys[at])} and RowKey lt {quoted(keys[-1] + chr(34))}"
+            rows, more = await anext(self._account.pages(_TABLE, f"{within} and {ends}", select=select))
+            for row in rows:
+                if (row["RowKey"] if exact else row["RowKey"].partition("!")[0]) in wanted:
+                    take(row)
+            if more is None:
+                return
+            reached, before = rows[-1]["RowKey"] if rows else keys[at], at
+            while at < len(keys) and keys[at] <= reached and (exact or keys[at] != reached.partition("!")[0]):
+                at += 1
+            scan = at - before > per_filter
+
+
+def person_partition(bot: str, tenant: str, user: str) -> str:
+    """Return the partition that holds a person's row."""
+    return f"{bot}|{tenant}|p{zlib.crc32(user.encode()) % SPREAD:02}"
+
+
+def _alias_partition(bot: str, tenant: str, key: str) -> str:
+    return f"{bot}|{tenant}|a{int(key[:2], 16) % SPREAD:02}"
+
+
+def _is(key: str) -> str:
+    return f"RowKey eq {quoted(key)}"
+
+
+def _begins(key: str) -> str:
+    # '"' is the character after '!': between the two stand just the rows `<key>!<person>`.
+    return f"RowKey ge {quoted(key + '!')} and RowKey lt {quoted(key + chr(34))}"
+
+
+def _escaped(user: str) -> str:
+    """Return a row key: most ids are one as they stand, others hold characters that a key must not have."""
+    return user if _PLAIN_KEY.fullmatch(user) else "=" + hashlib.sha256(user.encode()).hexdigest()
+
+
+def _conversation(row: Row) -> Conversation:
+    return Conversation(**{name: row[name] for name in Conversation.__slots__ if name in row})

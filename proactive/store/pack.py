@@ -1,0 +1,31 @@
+"""JSON values packed into binary properties of a row: one holds 64 KiB, a string property only 32 K characters."""
+
+import json
+import zlib
+from typing import Any
+
+_PROPERTY = 65_536
+
+
+def compress(value: Any) -> bytes:
+    """Return `value` as compressed JSON."""
+    return zlib.compress(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), 1)
+
+
+def decompress(data: bytes) -> Any:
+    """Return the value that `compress` was given."""
+    return json.loads(zlib.decompress(data))
+
+
+def pack(name: str, value: Any) -> dict[str, bytes]:
+    """Return the properties `name`0, `name`1, … that hold `value`."""
+    data = compress(value)
+    return {f"{name}{n}": data[at : at + _PROPERTY] for n, at in enumerate(range(0, len(data), _PROPERTY))}
+
+
+def unpack(name: str, row: dict[str, Any]) -> Any:
+    """Return the value that `pack` put into `row` under `name`."""
+    parts: list[bytes] = []
+    while (part := row.get(f"{name}{len(parts)}")) is not None:
+        parts.append(part)
+    return decompress(b"".join(parts))

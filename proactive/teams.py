@@ -1,0 +1,113 @@
+"""The Bot Connector of Teams: one pooled client for the whole process, and a verdict for every answer.
+
+botbuilder's own sending builds credentials, an MSAL app, a pipeline and a connection for every message
+(docs/decisions/0004); here a message is one HTTP request on a connection that stays.
+"""
+
+import asyncio
+import importlib
+import json
+import logging
+from collections.abc import Collection
+from types import ModuleType
+from typing import Any
+from urllib.parse import quote
+
+from proactive.hosts import check_service_url
+from proactive.rooms import room
+from proactive.settings import Bot
+from proactive.tokens import BotCredentials, TokenError, Tokens
+from proactive.verdicts import Kind, Verdict, judge
+
+log = logging.getLogger(__name__)
+_UNAUTHORIZED = 401
+_COMPLAINT_EVERY = 30.0  # seconds
+_LARGEST_ANSWER = 65_536  # bytes; what Teams says in more is not read
+
+
+class Teams:
+    """Speaks to the Bot Connector for all bots of this deployment."""
+
+    def __init__(self, tokens: Tokens, hosts: Collection[str], *, allow_loopback: bool, clock: Any) -> None:
+        self._tokens = tokens
+        self._hosts = hosts
+        self._allow_loopback = allow_loopback
+        self._clock = clock
+        self._opening = asyncio.Lock()
+        self._session: Any = None
+        self._http: ModuleType | None = None
+        self._url: Any = None
+        self._complained_at = 0.0
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def send(self, bot: Bot, service_url: str, conversation: str, activity: bytes) -> Verdict:
+        """Post an activity, given as JSON, to a conversation."""
+        path = f"v3/conversations/{quote(conversation, safe=':@')}/activities"
+        verdict, _ = await self._call(bot, "POST", service_url, path, activity)
+        return verdict
+
+    async def member(self, bot: Bot, service_url: str, conversation: str, member: str) -> dict[str, Any] | Verdict:
+        """Return a member of a conversation's roster (`member` is a 29: id, object id or principal name)."""
+        path = f"v3/conversations/{quote(conversation, safe=':@')}/members/{quote(member, safe=':@')}"
+        verdict, body = await self._call(bot, "GET", service_url, path, None)
+        if verdict.kind is not Kind.DELIVERED:
+            return verdict
+        try:
+            found = json.loads(body)
+        except ValueError:
+            found = None
+        return found if isinstance(found, dict) else Verdict(Kind.REFUSED, "unreadable roster")
+
+    async def _call(
+        self, bot: Bot, method: str, service_url: str, path: str, body: bytes | None
+    ) -> tuple[Verdict, bytes]:
+        """Make one request. A token goes to allow-listed hosts only: asked here as well, at the time of use."""
+        if not check_service_url(service_url, self._hosts, self._allow_loopback):
+            return Verdict(Kind.REFUSED, "serviceUrlNotAllowed"), b""
+        session = self._session or await self._open()
+        headers = {"Content-Type": "application/json"}
+        who = BotCredentials(bot.app_id, bot.app_type, bot.tenant_id, bot.password) if bot.app_id else None
+        if who:
+            try:
+                headers["Authorization"] = "Bearer " + await self._tokens.bot_token(who)
+            except TokenError as error:
+                self._complain(f"no token for bot {bot.name}: {error}")
+                return Verdict(Kind.RETRY, "noToken"), b""
+        http: Any = self._http
+        url = self._url(f"{service_url.rstrip('/')}/{path}", encoded=True)
+        try:
+            async with session.request(method, url, data=body, headers=headers, allow_redirects=False) as answer:
+                said = await answer.content.read(_LARGEST_ANSWER)
+                if who and answer.status == _UNAUTHORIZED:
+                    self._tokens.forget(who)
+                return judge(answer.status, answer.headers, said, self._clock()), said
+        except (http.ClientConnectorError, http.ConnectionTimeoutError) as error:
+            return Verdict(Kind.RETRY, type(error).__name__), b""  # nothing was written
+        except (http.ClientError, TimeoutError, OSError) as error:
+            return Verdict(Kind.DOUBT, type(error).__name__), b""
+
+    def _complain(self, sentence: str) -> None:
+        """Log an error that every message of a broadcast would meet, once in a while only."""
+        now = self._clock()
+        if now - self._complained_at > _COMPLAINT_EVERY:
+            self._complained_at = now
+            log.error("%s", sentence)
+
+    async def _open(self) -> Any:
+        async with self._opening:
+            if self._session is None:
+                http: Any = await room("aiohttp")
+                self._url = importlib.import_module("yarl").URL
+                self._http = http
+                # Lanes limit what is in flight; the pool only must not be the narrower of the two.
+                self._session = http.ClientSession(
+                    connector=http.TCPConnector(limit=0, keepalive_timeout=30),
+                    timeout=http.ClientTimeout(total=60, sock_connect=5),
+                    cookie_jar=http.DummyCookieJar(),
+                )
+            return self._session

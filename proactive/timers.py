@@ -1,0 +1,24 @@
+"""Time: a message on `timers` becomes visible when it is due, and goes to the queue it names.
+
+A storage queue hides a message for seven days at most; what is due later hops.
+"""
+
+import json
+from typing import Any
+
+from proactive.service import Service
+from proactive.store.account import ERRANDS, LANES, PLANS, TIMERS
+
+_TO = (PLANS, LANES, ERRANDS)
+_EARLY = 0.5  # seconds before its time at which a message counts as due
+
+
+async def ring(service: Service, timer: dict[str, Any]) -> None:
+    """Pass a message on to its queue, or let it wait for the rest of its time."""
+    left = timer["at"] - service.clock()
+    if left > _EARLY:
+        await service.account.put(TIMERS, timer, delay=left)
+        return
+    if timer["to"] not in _TO:
+        raise ValueError(f"a timer leads to no queue: {json.dumps(timer['to'])[:40]}")
+    await service.account.put(timer["to"], timer["body"])

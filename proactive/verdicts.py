@@ -1,0 +1,116 @@
+"""What the Bot Connector's answers mean, by status and error code: one table for the whole service.
+
+Sources: Microsoft Learn, "Send proactive messages" (status codes and error codes) and "Optimize your bot with rate
+limiting in Teams" (which to try again).
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import NamedTuple
+
+
+class Kind(Enum):
+    """What to do about an answer."""
+
+    DELIVERED = "Teams has it"
+    RETRY = "Teams has not taken it; later it may"
+    DOUBT = "Teams may have taken it: a send has no idempotency key, so nobody can tell"
+    NOT_INSTALLED = "the person cannot be reached by this bot"
+    TOO_LARGE = "Teams found it too large"
+    REFUSED = "Teams does not want it, and asking again changes nothing"
+
+
+class Verdict(NamedTuple):
+    """An answer, understood. `reason` is ours for people who cannot be reached, else Teams' own code.
+
+    `retry_after` is in seconds, 0 when Teams named no time.
+    """
+
+    kind: Kind
+    reason: str = ""
+    retry_after: float = 0.0
+    message_id: str = ""
+
+
+_BY_CODE = {
+    "BotNotInConversationRoster": Verdict(Kind.NOT_INSTALLED, "notInstalled"),
+    "ForbiddenOperationException": Verdict(Kind.NOT_INSTALLED, "notInstalled"),
+    "ConversationBlockedByUser": Verdict(Kind.NOT_INSTALLED, "blocked"),
+    "MessageWritesBlocked": Verdict(Kind.NOT_INSTALLED, "blocked"),
+    "209": Verdict(Kind.NOT_INSTALLED, "blocked"),  # how older bodies say MessageWritesBlocked
+    "BotDisabledByAdmin": Verdict(Kind.NOT_INSTALLED, "disabledByAdmin"),
+    "NotEnoughPermissions": Verdict(Kind.NOT_INSTALLED, "noPermission"),
+    "MessageSizeTooBig": Verdict(Kind.TOO_LARGE, "MessageSizeTooBig"),
+    "RequestEntityTooLarge": Verdict(Kind.TOO_LARGE, "RequestEntityTooLarge"),
+}
+_BY_STATUS = {
+    200: Kind.DELIVERED,
+    201: Kind.DELIVERED,
+    202: Kind.DELIVERED,
+    408: Kind.DOUBT,
+    412: Kind.RETRY,
+    413: Kind.TOO_LARGE,
+    429: Kind.RETRY,
+    502: Kind.DOUBT,
+    503: Kind.RETRY,
+    504: Kind.DOUBT,
+}
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def judge(status: int, headers: Mapping[str, str], body: bytes, now: float) -> Verdict:
+    """Return what an answer of the Bot Connector means. `now` is in seconds since the epoch."""
+    kind = _BY_STATUS.get(status, Kind.REFUSED)
+    if kind is Kind.DELIVERED:
+        return Verdict(kind, message_id=_message_id(body))
+    code = error_code(body)
+    if kind is Kind.REFUSED and status < 500 and code in _BY_CODE:
+        return _BY_CODE[code]
+    return Verdict(kind, code or f"HTTP {status}", retry_after(headers, now))
+
+
+def error_code(body: bytes) -> str:
+    """Return Teams' error code, or an empty string. Its bodies come in several shapes: JSON, JSON in JSON, text."""
+    value: object = body
+    for _ in range(3):
+        try:
+            value = json.loads(value) if isinstance(value, str | bytes) else value
+        except (ValueError, RecursionError):
+            return ""
+        if not isinstance(value, dict):
+            return ""
+        error = value.get("error")
+        found = error.get("code") if isinstance(error, dict) else value.get("code")
+        if isinstance(found, str) and _CODE.fullmatch(found):
+            return found
+        inner = value.get("message")
+        if not isinstance(inner, str) or not inner.lstrip().startswith("{"):
+            found = value.get("errorCode")
+            return str(found) if isinstance(found, str | int) and _CODE.fullmatch(str(found)) else ""
+        number, value = value.get("errorCode"), inner
+        if str(number) in _BY_CODE:
+            return str(number)
+    return ""
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float:
+    """Return the seconds that `Retry-After` asks for, 0 when it is absent or unreadable."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return float(min(int(text), 86_400))
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except ValueError:
+        return 0.0
+
+
+def _message_id(body: bytes) -> str:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return ""
+    found = value.get("id") if isinstance(value, dict) else None
+    return found if isinstance(found, str) else ""
