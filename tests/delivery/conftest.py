@@ -1,0 +1,172 @@
+"""The rooms in this process, on a real Azurite and against the Teams stand-in; the clock can be moved."""
+
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from local.teams import Person, TeamsStandIn
+from local.teams.people import people as crowd_of
+from proactive import deliver, errands, plan, timers
+from proactive.accept import accept
+from proactive.model import Send
+from proactive.service import Service
+from proactive.settings import Bot, Settings, StorageAccount
+from proactive.store.account import ERRANDS, LANES, PLANS, QUEUES, TIMERS, QueueReceipt
+from proactive.store.conversations import Conversation
+
+
+class Clock:
+    """A clock that goes as usual and can be put forward."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+class House:
+    """A service of its own bot, with people whom it knows."""
+
+    def __init__(self, storage: str, teams: TeamsStandIn, clock: Clock, **settings: Any) -> None:
+        self.teams = teams
+        self.clock = clock
+        self.bot = f"bot-{uuid.uuid4().hex[:8]}"
+        self.settings = Settings(
+            storage=StorageAccount(connection_string=storage),
+            bots=(Bot(self.bot),),
+            local=True,
+            public_url="http://localhost:7071",
+            **{"requests_per_second": 10_000, **settings},
+        )
+        self.put: list[tuple[str, str, str]] = []
+        self.taken: list[str] = []
+        self.instances: list[Service] = []
+        self.service = self.instance()
+
+    def instance(self) -> Service:
+        """Return the service as another process would have it. Its queue messages are noted as they come and go:
+        storage shows nobody the hidden ones.
+        """
+        service = Service(self.settings, clock=self.clock)
+        self.instances.append(service)
+        put, take_back = service.account.put, service.account.take_back
+
+        async def noted(queue: str, message: Any, delay: float = 0) -> QueueReceipt:
+            receipt = await put(queue, message, delay)
+            self.put.append((queue, receipt.id, json.dumps(message)))
+            return receipt
+
+        async def taken(receipt: QueueReceipt) -> None:
+            self.taken.append(receipt.id)
+            await take_back(receipt)
+
+        service.account.put, service.account.take_back = noted, taken  # type: ignore[method-assign]
+        return service
+
+    async def knows(self, people: list[Person], **known: Any) -> None:
+        """Let the bot be installed for `people`, as it was an hour ago."""
+        then = self.clock() - 3600
+        for person in people:
+
+            def install(conversation: Conversation, person: Person = person) -> bool:
+                conversation.conversation_id = person.conversation_id
+                conversation.service_url = self.teams.service_url
+                conversation.member_id = person.teams_id
+                conversation.installed, conversation.installed_at = True, then
+                conversation.referenced_at = then
+                for name, value in known.items():
+                    setattr(conversation, name, value)
+                return True
+
+            await self.service.conversations.change(self.bot, person.tenant_id, person.object_id, install)
+            await self.service.conversations.seen_in(self.bot, person.tenant_id)
+            self.teams.install(person)
+
+    async def accept(self, people: list[Person], **body: Any) -> Send:
+        """Accept a send to `people` by their object ids."""
+        recipients = [person.object_id for person in people]
+        return await accept(self.service, {"recipients": recipients, "message": "hello", **body})
+
+    async def kept(self, send: Send) -> Send:
+        """Return the send as it is now."""
+        now = await self.service.sends.get(send.id)
+        assert now
+        return now
+
+    async def states(self, send: Send) -> list[str]:
+        """Return the states of all recipients of a send, in order."""
+        now = await self.kept(send)
+        return [
+            chunk.result(number).state.value
+            async for chunk in self.service.chunks.read(now.id, now.plan)
+            for number in range(len(chunk.people))
+        ]
+
+    async def step(self, *queues: str, service: Service | None = None) -> int:
+        """Run what is visible on these queues, once; return how many messages there were."""
+        service = service or self.service
+        done = 0
+        for queue in queues or (PLANS, LANES, ERRANDS, TIMERS):
+            client = service.account._queues.get_queue_client(queue)
+            messages = [m async for m in client.receive_messages(messages_per_page=32, visibility_timeout=600)]
+            for message in messages:
+                await run(service, queue, json.loads(message.content))
+                await client.delete_message(message)
+                self.taken.append(message.id)
+                done += 1
+        return done
+
+    async def drain(self) -> None:
+        """Run what is visible until nothing is."""
+        while await self.step():
+            pass
+
+    async def pending(self, queue: str) -> list[dict[str, Any]]:
+        """Return what stands on a queue, hidden or not, as it was put there by this service."""
+        taken = set(self.taken)
+        return [json.loads(body) for name, number, body in self.put if name == queue and number not in taken]
+
+
+async def run(service: Service, queue: str, body: dict[str, Any]) -> None:
+    """Do what function_app.py does with a message."""
+    match queue:
+        case "plans":
+            await plan.plan(service, body["send"])
+        case "lanes":
+            await deliver.run_lane(service, body["send"], body["lane"])
+        case "timers":
+            await timers.ring(service, body)
+        case "errands":
+            await errands.run(service, body)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def people() -> list[Person]:
+    return crowd_of(60)
+
+
+@pytest.fixture
+async def teams(people: list[Person]) -> AsyncIterator[TeamsStandIn]:
+    async with TeamsStandIn(people, rate=None) as standing_in:
+        yield standing_in
+
+
+@pytest.fixture
+async def house(storage: str, teams: TeamsStandIn, clock: Clock) -> AsyncIterator[House]:
+    built = House(storage, teams, clock)
+    await built.service.account.ensure()
+    for queue in QUEUES:
+        await built.service.account._queues.get_queue_client(queue).clear_messages()
+    yield built
+    for instance in built.instances:
+        await instance.close()

@@ -1,0 +1,183 @@
+"""What a crash leaves: nobody lost, and in doubt only those whom the window says."""
+
+import asyncio
+import json
+
+import pytest
+
+from local.teams import Person, TeamsStandIn
+from proactive import deliver, plan
+from proactive.model import lanes_for
+from proactive.store.account import LANES, PLANS, TIMERS
+from proactive.store.chunks import Chunk, Chunks
+from proactive.store.sends import Sends
+from tests.delivery.conftest import Clock, House
+
+
+class CrashError(BaseException):
+    """Stands for the end of a process: nothing in the house catches it."""
+
+
+def crash_at(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, nth: int, *, after: bool) -> None:
+    """Let the `nth` call of a storage method end the process, before or after its work."""
+    real = getattr(owner, name)
+    calls = 0
+
+    async def call(self: object, *args: object, **kwargs: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == nth and not after:
+            raise CrashError
+        result = await real(self, *args, **kwargs)
+        if calls == nth:
+            raise CrashError
+        return result
+
+    monkeypatch.setattr(owner, name, call)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
+@pytest.mark.parametrize("nth", [1, 2, 3, 4])
+async def test_a_crash_at_a_write_loses_nobody_and_doubles_at_most_the_window(
+    house: House, teams: TeamsStandIn, people: list[Person], clock: Clock, nth: int, after: bool
+) -> None:
+    width = 10
+    await house.knows(people)
+    send = await house.accept(people, options={"parallelism": width})
+    with pytest.MonkeyPatch.context() as patch:
+        crash_at(patch, Chunks, "save", nth, after=after)
+        with pytest.raises(CrashError):
+            await deliver.run_lane(house.instance(), send.id, 0)
+
+    clock.ahead += 90  # the lease has ended, and the watchdog woken
+    await house.service.account.put(LANES, {"send": send.id, "lane": 0})
+    await house.drain()
+
+    copies = [len(teams.delivered(person)) for person in people]
+    assert min(copies) == 1
+    assert max(copies) <= 2
+    assert copies.count(2) <= 2 * width
+    assert await house.states(send) == ["delivered"] * len(people)
+    assert (await house.kept(send)).completed_at
+
+
+async def test_a_watchdog_stays_behind_and_leads_to_the_lane(house: House, people: list[Person], clock: Clock) -> None:
+    await house.knows(people)
+    send = await house.accept(people)
+    with pytest.MonkeyPatch.context() as patch:
+        crash_at(patch, Chunks, "save", 2, after=True)
+        with pytest.raises(CrashError):
+            await deliver.run_lane(house.service, send.id, 0)
+
+    (watchdog,) = await house.pending(TIMERS)
+
+    assert (watchdog["to"], watchdog["body"]) == (LANES, {"send": send.id, "lane": 0})
+    assert watchdog["at"] <= clock()
+
+
+async def test_a_lane_that_ends_well_leaves_no_watchdog(house: House, people: list[Person]) -> None:
+    await house.knows(people[:2])
+    await house.accept(people[:2])
+
+    await house.drain()
+
+    assert await house.pending(TIMERS) == []
+
+
+async def test_a_lane_under_a_live_lease_is_left_alone_and_looked_at_later(
+    house: House, teams: TeamsStandIn, people: list[Person], clock: Clock
+) -> None:
+    await house.knows(people)
+    send = await house.accept(people)
+    chunk = await house.service.chunks.get(send.id, send.plan, 0)
+    assert chunk
+    chunk.owner, chunk.lease_until = "somebody", clock() + 60
+    await house.service.chunks.save(chunk)
+
+    await deliver.run_lane(house.service, send.id, 0)
+
+    assert not teams.received
+    (timer,) = await house.pending(TIMERS)
+    assert timer["at"] >= chunk.lease_until
+
+
+async def test_who_loses_the_chunk_stops_sending(house: House, teams: TeamsStandIn, people: list[Person]) -> None:
+    width = 5
+    await house.knows(people)
+    send = await house.accept(people, options={"parallelism": width})
+    real, saves = Chunks.save, 0
+
+    async def save(self: Chunks, chunk: Chunk, new: object = ()) -> None:
+        nonlocal saves
+        saves += 1
+        if saves == 2:
+            other = await self.get(chunk.send, chunk.plan, chunk.number)
+            assert other
+            other.owner = "another"
+            await real(self, other)
+        await real(self, chunk, new)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Chunks, "save", save)
+        await deliver.run_lane(house.service, send.id, 0)
+
+    assert len(teams.received) <= 2 * width
+
+
+async def test_a_plan_cut_short_is_made_again_and_doubles_nobody(
+    house: House, teams: TeamsStandIn, people: list[Person]
+) -> None:
+    await house.knows(people)
+    crowd = [*people, *(Person.numbered(500 + n) for n in range(100))]
+    send = await house.accept(crowd, options={"ifBotNotInstalled": "succeedWithStatusCode"})
+    assert not send.plan
+    with pytest.MonkeyPatch.context() as patch:
+        crash_at(patch, Sends, "update", 1, after=False)
+        with pytest.raises(CrashError):
+            await plan.plan(house.service, send.id)
+
+    await house.drain()
+
+    assert max(len(teams.delivered(person)) for person in people) == 1
+    assert len(await house.states(send)) == len(crowd)
+
+
+async def test_two_plans_at_once_are_one(house: House, teams: TeamsStandIn, people: list[Person]) -> None:
+    await house.knows(people)
+    crowd = [*people, *(Person.numbered(500 + n) for n in range(100))]
+    send = await house.accept(crowd)
+
+    await asyncio.gather(*(plan.plan(house.instance(), send.id) for _ in range(4)))
+    await house.drain()
+
+    assert max(len(teams.delivered(person)) for person in people) == 1
+    assert len(await house.states(send)) == len(crowd)
+
+
+async def test_a_crash_after_the_send_is_kept_is_mended_by_the_same_request(
+    house: House, teams: TeamsStandIn, people: list[Person]
+) -> None:
+    await house.knows(people[:1])
+    body = {"recipients": [people[0].object_id], "message": "once"}
+    with pytest.MonkeyPatch.context() as patch:
+        crash_at(patch, Sends, "add", 1, after=True)
+        with pytest.raises(CrashError):
+            await deliver_key(house, body)
+    assert await house.step(PLANS, LANES) == 0
+
+    first = await deliver_key(house, body)
+    second = await deliver_key(house, body)
+    await house.drain()
+
+    assert first.id == second.id
+    assert len(teams.delivered(people[0])) == 1
+
+
+async def deliver_key(house: House, body: dict[str, object]) -> object:
+    from proactive.accept import accept
+
+    return await accept(house.service, json.loads(json.dumps(body)), key="key:the same")
+
+
+def test_lanes_keep_within_parallelism() -> None:
+    assert [lanes_for(p, 10) for p in (1, 25, 26, 50)] == [1, 1, 2, 2]

@@ -1,0 +1,218 @@
+"""A send goes out: what reaches Teams, what is written down, and what is tried again."""
+
+import pytest
+
+from local.teams import Fault, Person, TeamsStandIn
+from proactive import report
+from proactive.cancel import cancel
+from proactive.deliver import give_up_lane
+from proactive.store.account import LANES, TIMERS
+from tests.delivery.conftest import Clock, House
+
+
+async def test_everybody_gets_one_copy_and_a_result(house: House, teams: TeamsStandIn, people: list[Person]) -> None:
+    await house.knows(people)
+    send = await house.accept(people)
+
+    await house.drain()
+
+    assert [len(teams.delivered(person)) for person in people] == [1] * len(people)
+    outcome = await report.outcome(house.service, await house.kept(send))
+    assert outcome
+    assert not outcome.failed
+    assert outcome.body["counts"] == {
+        "total": 60, "pending": 0, "delivered": 60, "notInstalled": 0, "chatActive": 0, "failed": 0, "unknown": 0,
+        "cancelled": 0, "responded": 0,
+    }  # fmt: skip
+    assert {result["messageId"] for result in outcome.body["results"]} == {
+        received.activity_id for received in teams.received
+    }
+
+
+@pytest.mark.parametrize("parallelism", [1, 7, 25, 50])
+async def test_parallelism_is_never_exceeded_and_is_used(
+    house: House, storage: str, people: list[Person], parallelism: int
+) -> None:
+    async with TeamsStandIn(people, rate=None, latency=0.02) as slow:
+        house.teams = slow
+        await house.knows(people)
+        await house.accept(people, options={"parallelism": parallelism})
+
+        await house.drain()
+
+        assert slow.stats().peak == min(parallelism, len(people))
+
+
+async def test_a_duplicated_lane_message_doubles_nobody(
+    house: House, teams: TeamsStandIn, people: list[Person]
+) -> None:
+    await house.knows(people)
+    send = await house.accept(people)
+    for _ in range(3):
+        await house.service.account.put(LANES, {"send": send.id, "lane": 0})
+
+    await house.drain()
+
+    assert max(len(teams.delivered(person)) for person in people) == 1
+    assert await house.states(send) == ["delivered"] * len(people)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=429, retry_after=3, times=1),
+        Fault(status=412, times=1),
+        Fault(status=503, times=1),
+        Fault(cut="reset", times=1),
+    ],
+    ids=["429", "412", "503", "reset"],
+)
+async def test_what_teams_has_not_taken_is_tried_again_and_arrives_once(
+    house: House, teams: TeamsStandIn, people: list[Person], clock: Clock, fault: Fault
+) -> None:
+    await house.knows(people[:3])
+    teams.fault(fault)
+    send = await house.accept(people[:3])
+
+    await house.drain()
+    assert sorted(await house.states(send)) == ["delivered", "delivered", "pending"]
+    assert (await house.kept(send)).completed_at is None
+    clock.ahead += 60
+    await house.service.account.put(LANES, {"send": send.id, "lane": 0})
+    await house.drain()
+
+    assert await house.states(send) == ["delivered"] * 3
+    assert [len(teams.delivered(person)) for person in people[:3]] == [1, 1, 1]
+    assert (await house.kept(send)).completed_at
+
+
+async def test_a_retry_has_a_timer_of_its_own(
+    house: House, teams: TeamsStandIn, people: list[Person], clock: Clock
+) -> None:
+    await house.knows(people[:1])
+    teams.fault(Fault(status=429, retry_after=2, times=1))
+    send = await house.accept(people[:1])
+    await house.drain()
+
+    clock.ahead += 30  # what the storage service hides goes by its own clock, so the timer is rung by hand
+    due = [timer for timer in await house.pending(TIMERS) if timer["body"] == {"send": send.id, "lane": 0}]
+
+    assert len(due) == 1
+    assert 1 <= due[0]["at"] - (clock() - 30) <= 6
+
+
+async def test_deliver_within_ends_the_retries(
+    house: House, teams: TeamsStandIn, people: list[Person], clock: Clock
+) -> None:
+    await house.knows(people[:2])
+    teams.fault(Fault(status=503, code="ServiceUnavailable", person=people[0].object_id, times=None))
+    send = await house.accept(people[:2], options={"deliverWithin": "PT1M"})
+    await house.drain()
+
+    clock.ahead += 120
+    await house.service.account.put(LANES, {"send": send.id, "lane": 0})
+    await house.drain()
+
+    outcome = await report.outcome(house.service, await house.kept(send))
+    assert outcome
+    assert outcome.failed
+    first, second = outcome.body["results"]
+    assert (first["state"], first["statusCode"], first["attempts"]) == ("failed", 502, 1)
+    assert (second["state"], second["statusCode"]) == ("delivered", 200)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("BotNotInConversationRoster", "notInstalled"),
+        ("MessageWritesBlocked", "blocked"),
+        ("ConversationBlockedByUser", "blocked"),
+        ("BotDisabledByAdmin", "disabledByAdmin"),
+        ("NotEnoughPermissions", "noPermission"),
+    ],
+)
+async def test_who_cannot_be_reached_is_told_apart(
+    house: House, teams: TeamsStandIn, people: list[Person], code: str, reason: str
+) -> None:
+    await house.knows(people[:1])
+    teams.uninstall(people[0], code)
+    send = await house.accept(people[:1])
+
+    await house.drain()
+
+    outcome = await report.outcome(house.service, await house.kept(send))
+    assert outcome
+    assert (outcome.body["statusCode"], outcome.body["results"][0]["reason"]) == (100, reason)
+
+
+async def test_one_failing_recipient_keeps_nobody_else_from_the_message(
+    house: House, teams: TeamsStandIn, people: list[Person]
+) -> None:
+    await house.knows(people)
+    teams.fault(Fault(status=400, code="BadArgument", person=people[7].object_id))
+    send = await house.accept(people)
+
+    await house.drain()
+
+    states = await house.states(send)
+    assert states.count("delivered") == len(people) - 1
+    assert states[7] == "failed"
+
+
+async def test_cancelling_stops_what_is_not_sent_yet(house: House, teams: TeamsStandIn, people: list[Person]) -> None:
+    await house.knows(people)
+    send = await house.accept(people)
+    await cancel(house.service, send.id)
+
+    await house.drain()
+
+    assert await house.states(send) == ["cancelled"] * len(people)
+    assert not teams.received
+    outcome = await report.outcome(house.service, await house.kept(send))
+    assert outcome
+    assert (outcome.body["outcome"], outcome.failed) == ("cancelled", False)
+
+
+async def test_cancelling_after_the_end_changes_nothing(house: House, people: list[Person]) -> None:
+    await house.knows(people[:1])
+    send = await house.accept(people[:1])
+    await house.drain()
+
+    await cancel(house.service, send.id)
+    await house.drain()
+
+    assert await house.states(send) == ["delivered"]
+    assert (await house.kept(send)).cancelled_at is None
+
+
+async def test_what_the_host_gave_up_on_ends_as_unknown_or_failed(
+    house: House, teams: TeamsStandIn, people: list[Person]
+) -> None:
+    await house.knows(people)
+    send = await house.accept(people)
+    chunk = await house.service.chunks.get(send.id, send.plan, 0)
+    assert chunk
+    chunk.marked = 5
+    await house.service.chunks.save(chunk)
+
+    await give_up_lane(house.service, send.id, 0)
+
+    assert await house.states(send) == ["unknown"] * 5 + ["failed"] * (len(people) - 5)
+    assert (await house.kept(send)).completed_at
+    assert not teams.received
+
+
+async def test_a_large_send_is_divided_among_lanes(house: House, teams: TeamsStandIn) -> None:
+    crowd = [Person.numbered(1000 + n) for n in range(1200)]
+    teams.enrol(crowd)
+    await house.knows(crowd[:3])
+    send = await house.accept(crowd, options={"parallelism": 50, "ifBotNotInstalled": "succeedWithStatusCode"})
+
+    await house.drain()
+
+    kept = await house.kept(send)
+    assert (kept.total, kept.lanes) == (1200, 2)
+    assert kept.chunks % 2 == 0
+    states = await house.states(send)
+    assert (states.count("delivered"), states.count("notInstalled")) == (3, 1197)
+    assert kept.completed_at

@@ -1,0 +1,53 @@
+"""Teams' ceiling holds over all instances together."""
+
+import asyncio
+import uuid
+
+from proactive.pace import Pace
+from proactive.store.account import Account
+from tests.delivery.conftest import House
+
+
+class Standing:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def instances(house: House, per_second: float, clock: Standing) -> list[Pace]:
+    account: Account = house.service.account
+    return [Pace(account, per_second, clock) for _ in range(3)]
+
+
+async def test_slots_of_several_instances_never_overlap(house: House) -> None:
+    paces = await instances(house, 50, Standing(1000.0))
+    bot = uuid.uuid4().hex
+
+    slots = await asyncio.gather(*(paces[n % 3].reserve(bot, "t", 10) for n in range(9)))
+
+    starts = sorted(slot.start for slot in slots)
+    assert [round(start - 1000.0, 6) for start in starts] == [round(n * 0.2, 6) for n in range(9)]
+
+
+async def test_slots_nobody_used_expire(house: House) -> None:
+    clock = Standing(1000.0)
+    pace, *_ = await instances(house, 50, clock)
+    bot = uuid.uuid4().hex
+    await pace.reserve(bot, "t", 10)
+    clock.now = 2000.0
+
+    assert (await pace.reserve(bot, "t", 1)).start == 2000.0
+
+
+async def test_a_hold_moves_everybody_and_only_forward(house: House) -> None:
+    paces = await instances(house, 50, Standing(1000.0))
+    bot = uuid.uuid4().hex
+    await paces[0].hold(bot, "t", 1030.0)
+    await paces[1].hold(bot, "t", 1010.0)
+
+    assert (await paces[2].reserve(bot, "t", 1)).start == 1030.0
+    assert (await paces[2].reserve(bot, "another tenant", 1)).start == 1000.0
