@@ -28,7 +28,7 @@ from proactive.settings import Bot
 from proactive.store.chunks import row_of
 from proactive.store.errors import Conflict
 
-_FEW = 100  # so many recipients are looked up before the answer goes out, which saves the hop over `plans`
+_FEW = 1000  # so many recipients are looked up before the answer goes out, which saves the hop over `plans`
 
 
 async def accept(service: Service, body: Any, *, key: str | None = None, operator: bool = False) -> Send:

@@ -162,7 +162,16 @@ class _Handler(TeamsActivityHandler):  # type: ignore[misc] # botbuilder is unty
 
         if await self._keep(activity, installed) and ask:
             await self._service.account.put(
-                ERRANDS, {"kind": ROSTER, "bot": self._bot.name, "tenant": self._tenant, "user": self._user}
+                ERRANDS,
+                {
+                    "kind": ROSTER,
+                    "bot": self._bot.name,
+                    "tenant": self._tenant,
+                    "user": self._user,
+                    "serviceUrl": activity.service_url,
+                    "conversation": self._conversation,
+                    "member": activity.from_property.id or self._user,
+                },
             )
 
     async def _removed(self, activity: Activity) -> None:

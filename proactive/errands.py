@@ -46,11 +46,8 @@ async def _reply(service: Service, errand: dict[str, Any]) -> Verdict:
 async def _learn_names(service: Service, errand: dict[str, Any]) -> Verdict | None:
     """Keep a person's mail address, user principal name and display name, as the roster has them."""
     bot, tenant, user = errand["bot"], errand["tenant"], errand["user"]
-    known = await service.conversations.get(bot, tenant, user)
-    if known is None or not known.conversation_id:
-        return None
     member = await service.teams.member(
-        service.bot(bot), known.service_url, known.conversation_id, known.member_id or user
+        service.bot(bot), errand["serviceUrl"], errand["conversation"], errand["member"]
     )
     if isinstance(member, Verdict):
         return member
@@ -68,8 +65,8 @@ async def _learn_names(service: Service, errand: dict[str, Any]) -> Verdict | No
         known.principal_name = names["principalName"]
         return True
 
-    await service.conversations.change(bot, tenant, user, learn)
-    await service.conversations.learn_aliases(bot, tenant, user, {**names, "name": names["name"] or known.name}, former)
+    known, _ = await service.conversations.change(bot, tenant, user, learn)
+    await service.conversations.learn_aliases(bot, tenant, user, {**names, "name": known.name}, former)
     return None
 
 

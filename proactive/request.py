@@ -3,7 +3,17 @@
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 
 from proactive import cards
@@ -30,6 +40,11 @@ class _Strict(BaseModel):
 class _Message(_Strict):
     text: Annotated[_Text, Field(min_length=1)]
     format: Literal["markdown", "plain", "xml"] = "markdown"
+
+
+def _also_text(schema: dict[str, Any]) -> None:
+    """Let the schema of `message` allow the short form, a text."""
+    schema["anyOf"].append({"type": "string", "minLength": 1, "maxLength": _MAX_TEXT})
 
 
 class _Wait(_Strict):
@@ -87,7 +102,9 @@ class SendBody(_Strict):
             }
         ),
     ]
-    message: _Message | _Text | None = None
+    message: Annotated[
+        _Message | None, BeforeValidator(lambda value: {"text": value} if isinstance(value, str) else value)
+    ] = Field(None, json_schema_extra=_also_text)
     card: Annotated[
         Any,
         WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}], "description": "An Adaptive Card"}),
@@ -107,12 +124,13 @@ def read(body: Any, *, now: float, largest: int) -> Request:
     """
     if not isinstance(body, Mapping):
         raise ProblemError(400, "The body must be a JSON object.", [FieldError("", "Give an object with recipients.")])
+    body = _without_nulls(body)
     errors: list[FieldError] = []
     parsed: SendBody | None = None
     try:
         parsed = SendBody.model_validate({"recipients": None, **body})
     except ValidationError as failure:
-        errors += [_field_error(error) for error in failure.errors(include_url=False, include_context=False)]
+        errors += [_field_error(error, body) for error in failure.errors(include_url=False, include_context=False)]
     entries = list(_recipients(body.get("recipients"), errors))
     too_large: list[FieldError] = []
     card = _card(body, errors, too_large, largest)
@@ -139,8 +157,8 @@ def read(body: Any, *, now: float, largest: int) -> Request:
     message = parsed.message
     return Request(
         recipients=entries,
-        message=message.text if isinstance(message, _Message) else message,
-        text_format=message.format if isinstance(message, _Message) else "markdown",
+        message=message.text if message else None,
+        text_format=message.format if message else "markdown",
         card=card,
         summary=parsed.summary,
         bot=parsed.bot,
@@ -157,12 +175,30 @@ def read(body: Any, *, now: float, largest: int) -> Request:
     )
 
 
-def _field_error(error: Any) -> FieldError:
-    location = [part for part in error["loc"] if part not in ("_Message", "constrained-str", "str")]
-    detail = error["msg"].replace("Input should", "It should")
+def _without_nulls(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is null: flows hand over null for an optional field that was left empty."""
+    return {
+        name: {key: part for key, part in value.items() if part is not None}
+        if name in ("options", "wait") and isinstance(value, Mapping)
+        else value
+        for name, value in body.items()
+        if value is not None
+    }
+
+
+def _field_error(error: Any, body: Mapping[str, Any]) -> FieldError:
+    location = error["loc"]
+    if location[:1] == ("message",) and isinstance(body.get("message"), str):
+        location = ("message",)  # the short form has no members
     if error["type"] == "extra_forbidden":
         detail = "There is no such field: correct its name or leave it out."
-    return FieldError(pointer(*location), detail.rstrip(".") + ".")
+    elif error["type"] == "model_type":
+        detail = (
+            "It should be an object." if location != ("message",) else "It should be a text, or an object with text."
+        )
+    else:
+        detail = error["msg"].replace("Input should", "It should").replace("String should", "It should") + "."
+    return FieldError(pointer(*location), detail)
 
 
 def _distinct(errors: list[FieldError]) -> list[FieldError]:

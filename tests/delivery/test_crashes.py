@@ -124,6 +124,13 @@ async def test_who_loses_the_chunk_stops_sending(house: House, teams: TeamsStand
     assert len(teams.received) <= 2 * width
 
 
+@pytest.fixture
+def planned_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every send take the way over `plans`, as large ones do."""
+    monkeypatch.setattr("proactive.accept._FEW", 0)
+
+
+@pytest.mark.usefixtures("planned_apart")
 async def test_a_plan_cut_short_is_made_again_and_doubles_nobody(
     house: House, teams: TeamsStandIn, people: list[Person]
 ) -> None:
@@ -142,6 +149,7 @@ async def test_a_plan_cut_short_is_made_again_and_doubles_nobody(
     assert len(await house.states(send)) == len(crowd)
 
 
+@pytest.mark.usefixtures("planned_apart")
 async def test_two_plans_at_once_are_one(house: House, teams: TeamsStandIn, people: list[Person]) -> None:
     await house.knows(people)
     crowd = [*people, *(Person.numbered(500 + n) for n in range(100))]
