@@ -1,0 +1,118 @@
+"""What the demo plays on: storage, the Teams stand-in with its people, and the service as a process of its own."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from local.azurite import azurite
+from local.host.instance import instance
+from local.teams import Crowd, Person, TeamsStandIn
+
+LOG = Path(__file__).parents[1] / ".local" / "demo.log"
+BOT_NAME = "demo"
+REPLY = "Nobody reads what is written here."
+TEAMS_RATE = 50
+"""Requests a second that Teams takes from one bot in one tenant."""
+DEMO_RATE = 1000
+"""The same in the demo, on both sides: with Teams' own ceiling a thousand people would take twenty seconds a send."""
+LATENCY = 0.1
+"""Seconds that the stand-in takes for an answer."""
+
+_BURST = 100  # requests that the stand-in takes at once: more than a send has in flight
+_PATIENCE = aiohttp.ClientTimeout(total=30)
+# The demo shows what the project does, not what somebody has set up for development.
+_SETTINGS = {
+    "PROACTIVE_LOCAL": "true",
+    "PROACTIVE_BOT_NAME": BOT_NAME,
+    "PROACTIVE_BOTS": "",
+    "PROACTIVE_REQUESTS_PER_SECOND": str(DEMO_RATE),
+    "PROACTIVE_ACTIVE_CHAT_MINUTES": "30",
+    "PROACTIVE_REPLY_TEXT": REPLY,
+    "MicrosoftAppId": "",
+}
+
+
+class DemoError(Exception):
+    """Something did not come out as it must; the message is for the person who watches."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A running service at `url`, the `teams` it talks to, and the `crowd` that acts there."""
+
+    console: Console
+    url: str
+    teams: TeamsStandIn
+    crowd: Crowd
+    web: aiohttp.ClientSession
+
+    async def request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """Return status and JSON body of what the service answers at `path`."""
+        async with self.web.request(method, self.url + path, json=body) as response:
+            return response.status, await response.json()
+
+    def progress(self) -> Progress:
+        """Return a display for progress bars; without a terminal it prints how they ended."""
+        return Progress(
+            TextColumn("{task.description:<34}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.completed:>6,.0f} of {task.total:>6,.0f}"),
+            TimeElapsedColumn(),
+            console=self.console,
+        )
+
+    async def each(
+        self, what: str, people: Sequence[Person], act: Callable[[Person], Awaitable[int]], *, at_once: int
+    ) -> None:
+        """Let people act, under a progress bar; `act` returns the status with which the service answered.
+
+        Raises:
+            DemoError: a status was not 200.
+
+        """
+        with self.progress() as progress:
+            task = progress.add_task(what, total=len(people))
+
+            async def one(person: Person) -> None:
+                status = await act(person)
+                if status != 200:
+                    raise DemoError(f'at "{what}" the service answered {status} for {person.name}.')
+                progress.advance(task)
+
+            await self.crowd.each(one, people, at_once=at_once)
+
+
+@contextlib.asynccontextmanager
+async def stage(console: Console, people: Sequence[Person]) -> AsyncIterator[Stage]:
+    """Start storage, Teams and the service; stop them at the end. The service's latest output goes to `LOG`.
+
+    Raises:
+        StartError: something is missing, or the service did not start.
+
+    """
+    async with (
+        azurite(in_memory=True) as storage,
+        TeamsStandIn(people, rate=DEMO_RATE, burst=_BURST, latency=LATENCY) as teams,
+        _service(storage) as url,
+        Crowd(teams, f"{url}/api/messages") as crowd,
+        aiohttp.ClientSession(timeout=_PATIENCE) as web,
+    ):
+        yield Stage(console, url, teams, crowd, web)
+
+
+@contextlib.asynccontextmanager
+async def _service(storage: str) -> AsyncIterator[str]:
+    said: Iterable[str] = ()
+    try:
+        async with instance(storage, settings=_SETTINGS) as running:
+            said = running.child.tail
+            yield running.url
+    finally:
+        LOG.parent.mkdir(exist_ok=True)
+        LOG.write_text("".join(f"{line}\n" for line in said), encoding="utf-8")
