@@ -5,7 +5,8 @@ do in Teams after an activity goes on the queue `errands`, so that the endpoint 
 """
 
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from botbuilder.core import BotAdapter, TurnContext
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 _REMEMBERED = 16  # activities of a person by whose ids a repeated one is told
 _ROSTER_KEPT = 600.0  # seconds for which a look at the roster counts
+_TAKEN = ("message", "installationUpdate", "conversationUpdate", "endOfConversation", "invoke")
+_TENANT = re.compile(r"[A-Za-z0-9.-]{1,64}")  # a GUID in Teams; it becomes part of a key
 _LONGEST = 512  # characters of an id or name that an activity may bring
 
 
@@ -31,6 +34,7 @@ async def take(service: Service, bot: Bot, body: dict[str, Any]) -> tuple[int, A
     try:
         activity = Activity().deserialize(body)
         who = _who(body)
+        _check(body)
     except Exception as error:
         # msrest raises what it likes on values of a wrong type; none of it is worth a 500.
         raise ProblemError(400, "The activity is not valid.", [FieldError("", type(error).__name__)]) from None
@@ -38,6 +42,8 @@ async def take(service: Service, bot: Bot, body: dict[str, Any]) -> tuple[int, A
         raise ProblemError(400, "Only activities of Microsoft Teams are taken.", [FieldError("/channelId", "msteams")])
     if who is None:
         # Group chats, channels and what has no sender: nothing that a proactive message could use.
+        return 200, None
+    if activity.type not in _TAKEN:
         return 200, None
     handler = _Handler(service, bot, *who)
     context = TurnContext(_Queueing(service, bot, who[0]), activity)
@@ -59,10 +65,24 @@ def _who(body: dict[str, Any]) -> tuple[str, str, str] | None:
     person, chat = sender.get("aadObjectId") or sender.get("id"), conversation.get("id")
     if not person or not chat:
         return None
+    if not isinstance(tenant, str) or not _TENANT.fullmatch(tenant):
+        raise ValueError("a tenant is missing or malformed")
     for text in (tenant, person, chat, body.get("serviceUrl"), sender.get("id"), sender.get("name") or ""):
         if not isinstance(text, str) or len(text) > _LONGEST:
             raise ValueError("an id or name is missing or too long")
     return tenant.lower(), user_key(person), chat
+
+
+def _check(body: dict[str, Any]) -> None:
+    """Raise `ValueError` for what botbuilder's dispatch would stumble over."""
+    if not body.get("type") or not isinstance(body["type"], str):
+        raise ValueError("an activity has a type")  # noqa: TRY004 - callers know one kind of error
+    for name in ("membersAdded", "membersRemoved"):
+        members = body.get(name) or []
+        if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
+            raise ValueError("members are accounts")
+    if not isinstance(body.get("channelData") or {}, dict):
+        raise ValueError("channelData is an object")
 
 
 class _Queueing(BotAdapter):  # type: ignore[misc] # botbuilder is untyped
@@ -160,31 +180,43 @@ class _Handler(TeamsActivityHandler):  # type: ignore[misc] # botbuilder is unty
             if ask:
                 known.asked_at = now
 
-        if await self._keep(activity, installed) and ask:
-            await self._service.account.put(
-                ERRANDS,
-                {
-                    "kind": ROSTER,
-                    "bot": self._bot.name,
-                    "tenant": self._tenant,
-                    "user": self._user,
-                    "serviceUrl": activity.service_url,
-                    "conversation": self._conversation,
-                    "member": activity.from_property.id or self._user,
-                },
-            )
+        async def ask_roster() -> None:
+            if ask:
+                await self._service.account.put(
+                    ERRANDS,
+                    {
+                        "kind": ROSTER,
+                        "bot": self._bot.name,
+                        "tenant": self._tenant,
+                        "user": self._user,
+                        "serviceUrl": activity.service_url,
+                        "conversation": self._conversation,
+                        "member": activity.from_property.id or self._user,
+                    },
+                )
+
+        await self._keep(activity, installed, first=ask_roster)
 
     async def _removed(self, activity: Activity) -> None:
         def removed(known: Conversation, at: float) -> None:
+            known.asked_at = 0.0  # names may have changed by the next install
             if at >= known.installed_at:
                 known.installed, known.installed_at = False, at
 
         await self._keep(activity, removed, present=False)
 
     async def _keep(
-        self, activity: Activity, change: Callable[[Conversation, float], None], *, present: bool = True
+        self,
+        activity: Activity,
+        change: Callable[[Conversation, float], None],
+        *,
+        present: bool = True,
+        first: Callable[[], Awaitable[None]] | None = None,
     ) -> bool:
         """Write what an activity tells, once; return whether it was new.
+
+        What is to be done `first` is done before it is written, so that a failure leaves the activity as one that
+        Teams may repeat.
 
         What is kept only moves forward by the activities' own timestamps, so that an older one that comes late
         overwrites nothing newer. Whatever comes from a person in a chat with the bot shows that the bot is there.
@@ -213,7 +245,7 @@ class _Handler(TeamsActivityHandler):  # type: ignore[misc] # botbuilder is unty
             change(known, at)
             return True
 
-        known, new = await self._service.conversations.change(self._bot.name, self._tenant, self._user, keep)
+        known, new = await self._service.conversations.change(self._bot.name, self._tenant, self._user, keep, first)
         if new:
             await self._service.conversations.seen_in(self._bot.name, self._tenant)
             if known.name != former:

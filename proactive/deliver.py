@@ -16,7 +16,6 @@ from proactive.model import REFUSED, UNKNOWN, Result, Send, State
 from proactive.plan import later
 from proactive.service import Service
 from proactive.store.account import LANES, TIMERS, QueueReceipt
-from proactive.store.chunks import Chunk
 from proactive.store.errors import Stale
 from proactive.window import LEASE, Window
 
@@ -67,16 +66,14 @@ async def _deliver_chunk(service: Service, send: Send, number: int, content: byt
     now = service.clock()
     if chunk.lease_until > now:
         return chunk.lease_until + 1
+    window = Window(service, send, chunk, content, owner=uuid.uuid4().hex[:12], until=until)
     try:
-        await Window(service, send, chunk, content, owner=uuid.uuid4().hex[:12], until=until).run()
+        await window.run()
     except Stale:
         log.warning("chunk %d of send %s was taken over", number, send.id)
         return service.clock() + LEASE
-    return _next_look(chunk)
-
-
-def _next_look(chunk: Chunk) -> float | None:
-    return min((chunk.result(number).retry_at for number in chunk.open()), default=None)
+    look = min((chunk.result(number).retry_at for number in chunk.open()), default=None)
+    return None if look is None else max(look, window.held_until)
 
 
 async def _go_on(service: Service, message: dict[str, object], at: float) -> None:

@@ -19,7 +19,11 @@ _FIRST_PAUSE = 2.0  # seconds, doubled with each attempt
 
 async def run(service: Service, errand: dict[str, Any]) -> None:
     """Do an errand; what Teams does not take now is tried again later, and given up after some attempts."""
-    await _until_our_turn(service, errand)
+    slots = await service.pace.reserve(errand["bot"], errand["tenant"], 1)
+    if not slots.taken:
+        await later(service, slots.start, ERRANDS, errand)
+        return
+    await service.pace.reached(slots.start)
     verdict = await (_reply if errand["kind"] == REPLY else _learn_names)(service, errand)
     if verdict is None or verdict.kind is Kind.DELIVERED:
         return
@@ -31,11 +35,6 @@ async def run(service: Service, errand: dict[str, Any]) -> None:
         return
     pause = max(verdict.retry_after, _FIRST_PAUSE * 2**attempts)
     await later(service, service.clock() + pause, ERRANDS, {**errand, "attempts": attempts})
-
-
-async def _until_our_turn(service: Service, errand: dict[str, Any]) -> None:
-    slots = await service.pace.reserve(errand["bot"], errand["tenant"], 1)
-    await service.pace.reached(slots.start)
 
 
 async def _reply(service: Service, errand: dict[str, Any]) -> Verdict:

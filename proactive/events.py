@@ -24,7 +24,8 @@ async def take(service: Service, message: bytes, message_id: str) -> None:
         body, key = read(message, message_id)
         await accept(service, body, key=key)
     except ProblemError as problem:
-        log.warning("a message on the queue sends was rejected: %d, %d errors", problem.status, len(problem.errors))
+        fields = ", ".join(error.pointer or "/" for error in problem.errors[:20])
+        log.warning("a message on the queue sends was rejected: %s %s", problem.detail, fields)
         await service.account.put(f"{SENDS}-poison", message.decode(errors="replace"))
         await service.rejected.add(service.clock(), message_id, problem.as_json(), problem.sentence)
 

@@ -253,7 +253,7 @@ def _card(
         except ProblemError as problem:
             errors += problem.errors
             return None
-    if card is None:
+    elif card is None:
         return None
     if not isinstance(card, dict):
         errors.append(FieldError("/card", "It should be an Adaptive Card: an object, or its JSON text."))

@@ -4,6 +4,8 @@ A missing or malformed setting raises `SettingsError` with one sentence that nam
 takes a message it could not deliver. docs/settings.md lists every name.
 """
 
+import base64
+import binascii
 import json
 import re
 from collections.abc import Mapping
@@ -35,6 +37,7 @@ _CALLBACK_HOSTS = (
     ".api.high.powerplatform.microsoft.us",
     ".api.appsplatform.us",
 )
+_SHORTEST_KEY = 24  # bytes, by Standard Webhooks
 _BOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 _HOST = re.compile(r"\.?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _DEVELOPMENT_STORAGE = (
@@ -261,6 +264,10 @@ def _public_url(read: _Reader, *, local: bool) -> str:
 
 def _callback_secret(read: _Reader) -> str:
     secret = read.text("PROACTIVE_CALLBACK_SECRET")
-    if secret and not re.fullmatch(r"whsec_[A-Za-z0-9+/=]{24,}", secret):
-        raise SettingsError("PROACTIVE_CALLBACK_SECRET must be whsec_ and at least 24 characters of base64.")
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except binascii.Error:
+        key = b""
+    if secret and (not secret.startswith("whsec_") or len(key) < _SHORTEST_KEY):
+        raise SettingsError("PROACTIVE_CALLBACK_SECRET must be whsec_ and the base64 of at least 24 bytes.")
     return secret

@@ -66,30 +66,49 @@ class Teams:
     async def _call(
         self, bot: Bot, method: str, service_url: str, path: str, body: bytes | None
     ) -> tuple[Verdict, bytes]:
-        """Make one request. A token goes to allow-listed hosts only: asked here as well, at the time of use."""
+        """Make one request, and a second one with a fresh token where Teams does not know the first one's any more.
+
+        A token goes to allow-listed hosts only: asked here as well, at the time of use.
+        """
         if not check_service_url(service_url, self._hosts, self._allow_loopback):
             return Verdict(Kind.REFUSED, "serviceUrlNotAllowed"), b""
         session = self._session or await self._open()
-        headers = {"Content-Type": "application/json"}
+        url = self._url(f"{service_url.rstrip('/')}/{path}", encoded=True)
         who = BotCredentials(bot.app_id, bot.app_type, bot.tenant_id, bot.password) if bot.app_id else None
-        if who:
+        if who is None:
+            _, verdict, said = await self._request(session, method, url, body, {})
+            return verdict, said
+        token = ""
+        while True:
             try:
-                headers["Authorization"] = "Bearer " + await self._tokens.bot_token(who)
+                former, token = token, await self._tokens.bot_token(who)
             except TokenError as error:
                 self._complain(f"no token for bot {bot.name}: {error}")
                 return Verdict(Kind.RETRY, "noToken"), b""
+            authorization = {"Authorization": f"Bearer {token}"}
+            status, verdict, said = await self._request(session, method, url, body, authorization)
+            if status != _UNAUTHORIZED or former:
+                return verdict, said
+            self._tokens.forget(who)
+
+    async def _request(
+        self, session: Any, method: str, url: Any, body: bytes | None, authorization: dict[str, str]
+    ) -> tuple[int, Verdict, bytes]:
+        """Make one request; return its status (0 for none), what it means, and what was said."""
         http: Any = self._http
-        url = self._url(f"{service_url.rstrip('/')}/{path}", encoded=True)
+        headers = {"Content-Type": "application/json", **authorization}
+        said = b""
         try:
             async with session.request(method, url, data=body, headers=headers, allow_redirects=False) as answer:
-                said = await answer.content.read(_LARGEST_ANSWER)
-                if who and answer.status == _UNAUTHORIZED:
-                    self._tokens.forget(who)
-                return judge(answer.status, answer.headers, said, self._clock()), said
+                async for part in answer.content.iter_any():
+                    said += part
+                    if len(said) > _LARGEST_ANSWER:
+                        break
+                return answer.status, judge(answer.status, answer.headers, said, self._clock()), said
         except (http.ClientConnectorError, http.ConnectionTimeoutError) as error:
-            return Verdict(Kind.RETRY, type(error).__name__), b""  # nothing was written
+            return 0, Verdict(Kind.RETRY, type(error).__name__), b""  # nothing was written
         except (http.ClientError, TimeoutError, OSError) as error:
-            return Verdict(Kind.DOUBT, type(error).__name__), b""
+            return 0, Verdict(Kind.DOUBT, type(error).__name__), b""
 
     def _complain(self, sentence: str) -> None:
         """Log an error that every message of a broadcast would meet, once in a while only."""

@@ -26,13 +26,14 @@ class Kind(Enum):
 class Verdict(NamedTuple):
     """An answer, understood. `reason` is ours for people who cannot be reached, else Teams' own code.
 
-    `retry_after` is in seconds, 0 when Teams named no time.
+    `retry_after` is in seconds, 0 when Teams named no time; `throttled` for a 429.
     """
 
     kind: Kind
     reason: str = ""
     retry_after: float = 0.0
     message_id: str = ""
+    throttled: bool = False
 
 
 _BY_CODE = {
@@ -58,6 +59,8 @@ _BY_STATUS = {
     503: Kind.RETRY,
     504: Kind.DOUBT,
 }
+_THROTTLED = 429
+_LONGEST_RETRY_AFTER = 86_400.0  # seconds
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -69,42 +72,44 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, now: float) -> V
     code = error_code(body)
     if kind is Kind.REFUSED and status < 500 and code in _BY_CODE:
         return _BY_CODE[code]
-    return Verdict(kind, code or f"HTTP {status}", retry_after(headers, now))
+    return Verdict(kind, code or f"HTTP {status}", retry_after(headers, now), throttled=status == _THROTTLED)
 
 
 def error_code(body: bytes) -> str:
     """Return Teams' error code, or an empty string. Its bodies come in several shapes: JSON, JSON in JSON, text."""
-    value: object = body
-    for _ in range(3):
-        try:
-            value = json.loads(value) if isinstance(value, str | bytes) else value
-        except (ValueError, RecursionError):
-            return ""
-        if not isinstance(value, dict):
-            return ""
-        error = value.get("error")
-        found = error.get("code") if isinstance(error, dict) else value.get("code")
-        if isinstance(found, str) and _CODE.fullmatch(found):
-            return found
-        inner = value.get("message")
-        if not isinstance(inner, str) or not inner.lstrip().startswith("{"):
-            found = value.get("errorCode")
-            return str(found) if isinstance(found, str | int) and _CODE.fullmatch(str(found)) else ""
-        number, value = value.get("errorCode"), inner
-        if str(number) in _BY_CODE:
-            return str(number)
-    return ""
+    outer = _object(body)
+    error = outer.get("error")
+    inner = _object(outer.get("message"))
+    # The inner of two codes is the exact one: 209 alone stands for several.
+    candidates = (
+        error.get("code") if isinstance(error, dict) else None,
+        inner.get("subCode"),
+        inner.get("code"),
+        outer.get("code"),
+        outer.get("errorCode"),
+    )
+    texts = (str(code) for code in candidates if isinstance(code, str | int))
+    return next((text for text in texts if _CODE.fullmatch(text)), "")
+
+
+def _object(text: object) -> dict[str, object]:
+    if not isinstance(text, str | bytes):
+        return {}
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float:
     """Return the seconds that `Retry-After` asks for, 0 when it is absent or unreadable."""
-    text = headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return float(min(int(text), 86_400))
+    text = headers.get("Retry-After", "").strip()[:64]
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-    except ValueError:
+        seconds = float(text) if text.isdecimal() else parsedate_to_datetime(text).timestamp() - now
+    except (ValueError, OverflowError):
         return 0.0
+    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER)
 
 
 def _message_id(body: bytes) -> str:

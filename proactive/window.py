@@ -67,6 +67,7 @@ class Window:
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._saved_at = 0.0
+        self.held_until = 0.0  # when to go on, where Teams' ceiling leaves no room before
         self._asked_at = service.clock()
         self._cancelled = bool(send.cancelled_at)
         chunk.owner = owner
@@ -144,14 +145,18 @@ class Window:
         return bool(self._tasks) and self._service.clock() - self._saved_at > _RENEW
 
     def _over(self) -> bool:
-        return self._service.clock() > self._until
+        return self.held_until > 0 or self._service.clock() > self._until
 
     async def _save(self) -> None:
         """Write the results so far and mark the next people; reserve the moments at which they are sent to."""
         await self._look_for_cancel()
         room = 2 * self._width - len(self._ready) - len(self._tasks)
-        count = min(room, len(self._todo), self._service.pace.at_once)
-        marks = [self._todo.popleft() for _ in range(count)] if not self._over() else []
+        count = min(room, len(self._todo), self._service.pace.at_once) if not self._over() else 0
+        if count:
+            slots = await self._service.pace.reserve(self._send.bot, self._send.tenant, count)
+            if not slots.taken:
+                self.held_until, count = slots.start, 0
+        marks = [self._todo.popleft() for _ in range(count)]
         again = []
         for number in marks:
             if number >= self._chunk.marked:
@@ -162,7 +167,6 @@ class Window:
                 again.append(number)
         await self._write([*self._take_unsaved(), *again])
         if marks:
-            slots = await self._service.pace.reserve(self._send.bot, self._send.tenant, len(marks))
             self._ready.extend(_Slot(number, slots.start + n * slots.interval) for n, number in enumerate(marks))
 
     async def _write(self, new: list[int]) -> None:
@@ -226,9 +230,10 @@ class Window:
             verdict = await self._service.teams.send(
                 self._bot, person.service_url, person.conversation_id, self._content
             )
-            if verdict.kind is Kind.RETRY and verdict.retry_after:
-                hold_until = self._service.clock() + verdict.retry_after
-                await self._service.pace.hold(self._send.bot, self._send.tenant, hold_until)
+            if verdict.throttled:
+                await self._service.pace.throttled(
+                    self._send.bot, self._send.tenant, person.conversation_id, verdict.retry_after
+                )
         except Exception as error:
             # Whatever went wrong, this person must not keep the others from getting the message.
             log.exception("a message of send %s ended in an error", self._send.id)

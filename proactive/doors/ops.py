@@ -82,7 +82,8 @@ async def _bodies(service: Service, ids: list[str]) -> list[tuple[float, dict[st
 async def list_rejected(service: Service, request: func.HttpRequest) -> func.HttpResponse:
     """`GET /rejected`."""
     paging.refuse_unknown(request.params, {"top", "continuation"})
-    place = paging.continuation(request.params) or ""
+    place = paging.continuation(request.params)
+    place = "" if place is None else place
     if not isinstance(place, str) or not paging.KEY.fullmatch(place):
         raise paging.broken_continuation()
     items, following = await service.rejected.newest(paging.top(request.params), place)

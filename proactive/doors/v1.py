@@ -103,7 +103,8 @@ async def list_results(service: Service, request: func.HttpRequest, send: str) -
     states = [State(word) for word in paging.one_of(params, "state", [state.value for state in State])]
     as_csv = "text/csv" in request.headers.get("accept", "").lower()
     top = paging.top(params, default=_MOST_ROWS if as_csv else 100, most=_MOST_ROWS if as_csv else 1000)
-    place = paging.continuation(params) or [0, 0]
+    place = paging.continuation(params)
+    place = [0, 0] if place is None else place
     if not (isinstance(place, list) and [type(part) for part in place] == [int, int] and min(place) >= 0
             and max(place) < _MOST_ROWS):  # fmt: skip
         raise paging.broken_continuation()

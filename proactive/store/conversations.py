@@ -13,7 +13,7 @@ import hashlib
 import re
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -90,11 +90,17 @@ class Conversations:
         return _conversation(row) if row else None
 
     async def change(
-        self, bot: str, tenant: str, user: str, change: Callable[[Conversation], bool]
+        self,
+        bot: str,
+        tenant: str,
+        user: str,
+        change: Callable[[Conversation], bool],
+        first: Callable[[], Awaitable[None]] | None = None,
     ) -> tuple[Conversation, bool]:
         """Let `change` alter what is known of a person; it returns whether there is anything to write.
 
-        It is called again on the newer row when somebody else wrote in between, so that no change is lost.
+        It is called again on the newer row when somebody else wrote in between, so that no change is lost; `first` is
+        awaited before each attempt to write.
         """
         partition, key = person_partition(bot, tenant, user), _escaped(user)
         while True:
@@ -102,6 +108,8 @@ class Conversations:
             known = _conversation(row) if row else Conversation(user)
             if not change(known):
                 return known, False
+            if first:
+                await first()
             entity = {"PartitionKey": partition, "RowKey": key, **asdict(known)}
             try:
                 if row:

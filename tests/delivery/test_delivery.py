@@ -216,3 +216,22 @@ async def test_a_large_send_is_divided_among_lanes(house: House, teams: TeamsSta
     states = await house.states(send)
     assert (states.count("delivered"), states.count("notInstalled")) == (3, 1197)
     assert kept.completed_at
+
+
+async def test_a_lane_that_teams_holds_back_waits_on_a_timer_and_not_in_a_function(
+    house: House, teams: TeamsStandIn, people: list[Person], clock: Clock
+) -> None:
+    await house.knows(people)
+    send = await house.accept(people, options={"parallelism": 5})
+    for conversation in ("ada", "alan"):
+        await house.service.pace.throttled(send.bot, send.tenant, conversation, 120)
+
+    await house.drain()
+
+    assert not teams.received
+    (timer,) = await house.pending(TIMERS)
+    assert 100 < timer["at"] - clock() <= 121
+    clock.ahead += 125
+    await house.service.account.put(LANES, timer["body"])
+    await house.drain()
+    assert await house.states(send) == ["delivered"] * len(people)

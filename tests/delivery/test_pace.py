@@ -43,11 +43,33 @@ async def test_slots_nobody_used_expire(house: House) -> None:
     assert (await pace.reserve(bot, "t", 1)).start == 2000.0
 
 
-async def test_a_hold_moves_everybody_and_only_forward(house: House) -> None:
-    paces = await instances(house, 50, Standing(1000.0))
+async def test_a_429_of_one_conversation_holds_nobody_else(house: House) -> None:
+    pace, *_ = await instances(house, 50, Standing(1000.0))
     bot = uuid.uuid4().hex
-    await paces[0].hold(bot, "t", 1030.0)
-    await paces[1].hold(bot, "t", 1010.0)
+    for _ in range(3):
+        await pace.throttled(bot, "t", "ada", 90)
 
-    assert (await paces[2].reserve(bot, "t", 1)).start == 1030.0
+    assert (await pace.reserve(bot, "t", 1)).start == 1000.0
+
+
+async def test_a_429_of_a_second_conversation_holds_all_instances_and_no_other_tenant(house: House) -> None:
+    clock = Standing(1000.0)
+    paces = await instances(house, 50, clock)
+    bot = uuid.uuid4().hex
+    await paces[0].throttled(bot, "t", "ada", 5)
+    await paces[0].throttled(bot, "t", "alan", 5)
+
+    assert (await paces[2].reserve(bot, "t", 1)).start == 1005.0
     assert (await paces[2].reserve(bot, "another tenant", 1)).start == 1000.0
+    clock.now = 1020.0
+    assert (await paces[1].reserve(bot, "t", 1)).start == 1020.0
+
+
+async def test_slots_far_ahead_are_not_taken(house: House) -> None:
+    pace, *_ = await instances(house, 50, Standing(1000.0))
+    bot = uuid.uuid4().hex
+    await pace.throttled(bot, "t", "ada", 60)
+    await pace.throttled(bot, "t", "alan", 60)
+
+    assert await pace.reserve(bot, "t", 10) == (1060.0, 0.02, False)
+    assert await pace.reserve(bot, "t", 10) == (1060.0, 0.02, False)
