@@ -74,15 +74,16 @@ def _who(body: dict[str, Any]) -> tuple[str, str, str] | None:
 
 
 def _check(body: dict[str, Any]) -> None:
-    """Raise `ValueError` for what botbuilder's dispatch would stumble over."""
+    """Raise `ValueError` or `TypeError` for what botbuilder's dispatch would stumble over."""
     if not body.get("type") or not isinstance(body["type"], str):
-        raise ValueError("an activity has a type")  # noqa: TRY004 - callers know one kind of error
-    for name in ("membersAdded", "membersRemoved"):
-        members = body.get(name) or []
-        if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
-            raise ValueError("members are accounts")
-    if not isinstance(body.get("channelData") or {}, dict):
-        raise ValueError("channelData is an object")
+        raise ValueError("an activity has a type")
+    accounts = [body.get(name) or [] for name in ("membersAdded", "membersRemoved")]
+    if not all(isinstance(members, list) for members in accounts) or not isinstance(
+        body.get("channelData") or {}, dict
+    ):
+        raise TypeError("members are a list, and channelData is an object")
+    if not all(isinstance(member, dict) for members in accounts for member in members):
+        raise TypeError("members are accounts")
 
 
 class _Queueing(BotAdapter):  # type: ignore[misc] # botbuilder is untyped
