@@ -4,7 +4,6 @@ What is no valid send is not lost: it moves to `sends-poison`, where it waits fo
 """
 
 import base64
-import binascii
 import json
 import logging
 from typing import Any
@@ -24,8 +23,8 @@ async def take(service: Service, message: bytes, message_id: str) -> None:
         body, key = read(message, message_id)
         await accept(service, body, key=key)
     except ProblemError as problem:
-        fields = ", ".join(error.pointer or "/" for error in problem.errors[:20])
-        log.warning("a message on the queue sends was rejected: %s %s", problem.detail, fields)
+        # Pointers hold names of the sender's choice: what stands in the log is only what we say ourselves.
+        log.warning("message %s on the queue sends was rejected: %s", message_id, problem.reasons)
         await service.account.put(f"{SENDS}-poison", message.decode(errors="replace"))
         await service.rejected.add(service.clock(), message_id, problem.as_json(), problem.sentence)
 
@@ -46,7 +45,7 @@ def read(message: bytes, message_id: str) -> tuple[Any, str]:
         value = _data(value)
     if isinstance(value, dict) and "id" in value:
         given = value["id"]
-        if not isinstance(given, str) or not 1 <= len(given) <= 256:
+        if not isinstance(given, str) or not 1 <= len(given.strip()) <= 256:
             raise ProblemError(400, "The message has errors.", [FieldError("/id", "It should be 1 to 256 characters.")])
         key = f"key:{given.strip()}"
         value = {name: member for name, member in value.items() if name != "id"}
@@ -59,7 +58,7 @@ def _json(message: bytes) -> Any:
     if text[:1] not in (b"{", b"["):
         try:
             return parse(base64.b64decode(text, validate=True))
-        except binascii.Error:
+        except ValueError:
             pass  # then it is plain text, and what is wrong with it is said in those terms
     return parse(message)
 
@@ -70,7 +69,7 @@ def _data(event: dict[str, Any]) -> Any:
     try:
         if isinstance(encoded, str):
             return parse(base64.b64decode(encoded, validate=True), "/data_base64")
-    except binascii.Error:
+    except ValueError:
         raise ProblemError(400, "The event has errors.", [FieldError("/data_base64", "It is no base64.")]) from None
     data = event.get("data")
     return parse(data, "/data") if isinstance(data, str) else data

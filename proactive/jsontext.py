@@ -1,21 +1,39 @@
 """JSON from strangers: strict, with line and column for what is malformed, and never a crash."""
 
 import json
+import math
 from typing import Any, NoReturn
 
 from proactive.problems import FieldError, ProblemError
+
+_MOST_DIGITS = 1000
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _whole_number(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError("a number is too large")
+    return int(text)
+
+
 def _refuse_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twin = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the member {json.dumps(twin[:64])} stands twice in one object")
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise ValueError(f"the member {json.dumps(name[:64])} stands twice in one object")
+            seen.add(name)
     return members
 
 
@@ -28,9 +46,15 @@ def parse(data: bytes | str, pointer: str = "") -> Any:
     """
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
-        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_twins)
-        if "\\u" in text or "e" in text or "E" in text or not text.isascii():
-            json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        value = json.loads(
+            text,
+            parse_constant=_refuse_constant,
+            parse_float=_number,
+            parse_int=_whole_number,
+            object_pairs_hook=_refuse_twins,
+        )
+        if "\\u" in text or not text.isascii():
+            json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         where = f"{error.msg} at line {error.lineno}, column {error.colno}"
     except UnicodeDecodeError as error:

@@ -1,5 +1,6 @@
 """What is wrong with a request, as RFC 9457 problem details."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -29,6 +30,11 @@ TITLES = {
 }
 
 
+_FIELD = re.compile(
+    r"/(bot|tenant|recipients|message|card|summary|wait|callbackUrl|sendAt|options|id|data|data_base64)(?=/|$)"
+)
+
+
 class ProblemError(Exception):
     """A request that is refused: the HTTP status, one sentence, and the fields at fault."""
 
@@ -52,6 +58,12 @@ class ProblemError(Exception):
         if self.errors:
             body["errors"] = [error._asdict() for error in self.errors]
         return body
+
+    @property
+    def reasons(self) -> str:
+        """What is wrong, without any word of the sender's: fit for a log."""
+        fields = {match[0] for error in self.errors if (match := _FIELD.match(error.pointer))}
+        return f"{self.status}, {len(self.errors)} errors in {', '.join(sorted(fields)) or 'the whole'}"
 
     @property
     def sentence(self) -> str:

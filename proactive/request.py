@@ -176,13 +176,16 @@ def read(body: Any, *, now: float, largest: int) -> Request:
 
 
 def _without_nulls(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what is null: flows hand over null for an optional field that was left empty."""
+    """Leave out known fields that are null: flows hand over null for an optional field that was left empty."""
+
+    def given(part: Mapping[str, Any], model: type[_Strict]) -> dict[str, Any]:
+        known = {field.alias for field in model.model_fields.values()}
+        return {name: value for name, value in part.items() if value is not None or name not in known}
+
+    parts: dict[str, type[_Strict]] = {"options": _Options, "wait": _Wait}
     return {
-        name: {key: part for key, part in value.items() if part is not None}
-        if name in ("options", "wait") and isinstance(value, Mapping)
-        else value
-        for name, value in body.items()
-        if value is not None
+        name: given(value, parts[name]) if name in parts and isinstance(value, Mapping) else value
+        for name, value in given(body, SendBody).items()
     }
 
 
@@ -271,8 +274,10 @@ def _content_errors(body: Mapping[str, Any], errors: list[FieldError]) -> None:
         detail = "Give message or card." if not given else "Give either message or card, not both: Teams splits them."
         errors.append(FieldError("/" + (given or ["message"])[0], detail))
     message = body.get("message")
-    if isinstance(message, str) and not message.strip():
-        errors.append(FieldError("/message", "It should not be empty."))
+    text = message.get("text") if isinstance(message, Mapping) else message
+    if isinstance(text, str) and not text.strip():
+        where = "/message" if text is message else "/message/text"
+        errors.append(FieldError(where, "It should not be empty."))
     if body.get("wait") is not None and body.get("card") is None:
         errors.append(FieldError("/wait", "Only a card can be waited for: give card."))
 

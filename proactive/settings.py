@@ -5,7 +5,6 @@ takes a message it could not deliver. docs/settings.md lists every name.
 """
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
@@ -149,7 +148,7 @@ class _Reader:
     def hosts(self, name: str, default: tuple[str, ...], *, suffixes: bool) -> tuple[str, ...]:
         text = self.text(name)
         hosts = tuple(host.strip().lower() for host in text.split(",") if host.strip()) if text else default
-        for host in hosts:
+        for host in hosts or ("",):
             if not _HOST.fullmatch(host) or (host.startswith(".") and not suffixes):
                 shape = "hosts and dot-led suffixes" if suffixes else "exact host names"
                 raise SettingsError(f"{name} must be a comma-separated list of {shape}, without scheme, port or path.")
@@ -161,13 +160,16 @@ def _storage(read: _Reader) -> StorageAccount:
     if text:
         if text.rstrip(";").lower() == "usedevelopmentstorage=true":
             text = _DEVELOPMENT_STORAGE
-        if "AccountName=" not in text and "Endpoint=" not in text:
+        parts = dict(part.partition("=")[::2] for part in text.split(";"))
+        if not (parts.get("AccountName") and parts.get("AccountKey")) and not parts.get("SharedAccessSignature"):
             raise SettingsError("AzureWebJobsStorage must be a storage connection string.")
         return StorageAccount(connection_string=text)
     client_id = read.text("AzureWebJobsStorage__clientId") or None
     queue_url = read.text("AzureWebJobsStorage__queueServiceUri")
     table_url = read.text("AzureWebJobsStorage__tableServiceUri")
     account = read.text("AzureWebJobsStorage__accountName")
+    if account and not re.fullmatch(r"[a-z0-9]{3,24}", account):
+        raise SettingsError("AzureWebJobsStorage__accountName must be the name of a storage account.")
     if account:
         queue_url = queue_url or f"https://{account}.queue.core.windows.net"
         table_url = table_url or f"https://{account}.table.core.windows.net"
@@ -176,7 +178,7 @@ def _storage(read: _Reader) -> StorageAccount:
             "AzureWebJobsStorage is missing: set it to a connection string, or set AzureWebJobsStorage__accountName."
         )
     for name, url in (("queueServiceUri", queue_url), ("tableServiceUri", table_url)):
-        if urlsplit(url).scheme != "https" or not urlsplit(url).hostname:
+        if not _address(url) or not url.startswith("https://"):
             raise SettingsError(f"AzureWebJobsStorage__{name} must be an https address.")
     return StorageAccount(queue_url=queue_url, table_url=table_url, client_id=client_id)
 
@@ -188,8 +190,8 @@ def _refuse_local_in_azure(env: Mapping[str, str], storage: StorageAccount) -> N
                 f"PROACTIVE_LOCAL must not be true in Azure: it would open the bot's endpoint ({signs[0]} is set)."
             )
     parts = dict(part.partition("=")[::2] for part in storage.connection_string.split(";"))
-    endpoints = [parts.get(name, "") for name in ("QueueEndpoint", "TableEndpoint")]
-    if not all(is_loopback(urlsplit(endpoint).hostname or "") for endpoint in endpoints):
+    endpoints = [_address(parts.get(name, "")) for name in ("QueueEndpoint", "TableEndpoint")]
+    if not all(is_loopback(host) for host in endpoints):
         raise SettingsError("PROACTIVE_LOCAL may be true only with AzureWebJobsStorage on a loopback address.")
 
 
@@ -210,7 +212,7 @@ def _bots(read: _Reader, *, local: bool) -> tuple[Bot, ...]:
     )  # fmt: skip
     try:
         more = json.loads(read.text("PROACTIVE_BOTS") or "[]")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise SettingsError("PROACTIVE_BOTS must be a JSON array.") from None
     if not isinstance(more, list) or not all(isinstance(item, dict) for item in more):
         raise SettingsError("PROACTIVE_BOTS must be a JSON array of objects.")
@@ -256,17 +258,27 @@ def _public_url(read: _Reader, *, local: bool) -> str:
         url = f"https://{read.text('WEBSITE_HOSTNAME')}"
     if not url and local:
         url = "http://localhost:7071"
-    parts = urlsplit(url)
-    if not parts.hostname or parts.scheme not in (("http", "https") if local else ("https",)) or parts.query:
+    schemes = ("http://", "https://") if local else ("https://",)
+    if not _address(url) or not url.startswith(schemes) or "?" in url or "#" in url:
         raise SettingsError("PROACTIVE_PUBLIC_URL must be the https address under which this app is reached.")
     return url
+
+
+def _address(url: str) -> str:
+    """Return the host of an address, or an empty string where it has none that every reader would agree on."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.port is None or parts.port > 0
+    except ValueError:
+        return ""
+    return parts.hostname or "" if usable else ""
 
 
 def _callback_secret(read: _Reader) -> str:
     secret = read.text("PROACTIVE_CALLBACK_SECRET")
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except binascii.Error:
+    except ValueError:
         key = b""
     if secret and (not secret.startswith("whsec_") or len(key) < _SHORTEST_KEY):
         raise SettingsError("PROACTIVE_CALLBACK_SECRET must be whsec_ and the base64 of at least 24 bytes.")

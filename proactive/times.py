@@ -25,15 +25,15 @@ def read_duration(text: str) -> float | None:
 def write_duration(seconds: float) -> str:
     """Return a duration in its largest whole unit up to hours."""
     if seconds % MINUTE:
-        return f"PT{seconds:g}S"
-    return f"PT{seconds / MINUTE:g}M" if seconds % 3600 else f"PT{seconds / 3600:g}H"
+        return f"PT{round(seconds, 6):f}".rstrip("0").rstrip(".") + "S"
+    return f"PT{seconds / 3600:.0f}H" if seconds % 3600 == 0 else f"PT{seconds / MINUTE:.0f}M"
 
 
 def read_moment(text: str) -> float | None:
     """Return the seconds since the epoch of a moment with its zone, such as 2026-12-01T08:00:00Z; None for others."""
     try:
-        moment = datetime.fromisoformat(text)
-        return moment.timestamp() if moment.tzinfo is not None and "T" in text.upper() else None
+        moment = datetime.fromisoformat(text.upper())
+        return moment.astimezone(UTC).timestamp() if moment.tzinfo and "T" in text.upper() else None
     except (ValueError, OverflowError):
         return None
 

@@ -113,9 +113,5 @@ def retry_after(headers: Mapping[str, str], now: float) -> float:
 
 
 def _message_id(body: bytes) -> str:
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return ""
-    found = value.get("id") if isinstance(value, dict) else None
+    found = _object(body).get("id")
     return found if isinstance(found, str) else ""
