@@ -86,14 +86,15 @@ async def sends(message: func.QueueMessage) -> None:
 @app.queue_trigger("message", "plans", "AzureWebJobsStorage")
 async def plans(message: func.QueueMessage) -> None:
     """Recipients become people, people become chunks on lanes."""
-    await (await proactive("plan")).plan(service(), _read(message)["send"])
+    plan = _read(message)
+    await (await proactive("plan")).plan(service(), plan["send"], plan.get("watch", ()))
 
 
 @app.queue_trigger("message", "lanes", "AzureWebJobsStorage")
 async def lanes(message: func.QueueMessage) -> None:
     """A lane's chunks go out to Teams."""
     lane = _read(message)
-    await (await proactive("deliver")).run_lane(service(), lane["send"], lane["lane"])
+    await (await proactive("deliver")).run_lane(service(), lane["send"], lane["lane"], lane.get("watch", ()))
 
 
 @app.queue_trigger("message", "timers", "AzureWebJobsStorage")

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _REMEMBERED = 16  # activities of a person by whose ids a repeated one is told
 _ROSTER_KEPT = 600.0  # seconds for which a look at the roster counts
-_TAKEN = ("message", "installationUpdate", "conversationUpdate", "endOfConversation", "invoke")
+_TAKEN = ("message", "installationUpdate", "conversationUpdate", "endOfConversation")
 _TENANT = re.compile(r"[A-Za-z0-9.-]{1,64}")  # a GUID in Teams; it becomes part of a key
 _LONGEST = 512  # characters of an id or name that an activity may bring
 

@@ -1,7 +1,7 @@
 """Cancelling: who was not sent to yet is not sent to any more."""
 
 from proactive.model import Send
-from proactive.plan import start_lanes
+from proactive.plan import put_watched, start_lanes
 from proactive.service import Service
 from proactive.store.account import PLANS
 from proactive.store.errors import Stale
@@ -24,5 +24,5 @@ async def cancel(service: Service, send_id: str) -> Send | None:
         if send.plan:
             await start_lanes(service, send)
         else:
-            await service.account.put(PLANS, {"send": send.id})
+            await put_watched(service, PLANS, {"send": send.id})
         return send

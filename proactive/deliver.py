@@ -1,33 +1,40 @@
 """A lane's chunks go out to Teams.
 
 A lane is one queue message that walks every L-th chunk of a send. What keeps it going when its process dies is a
-second message, the watchdog: it stands on `timers`, is pushed ahead of time while the lane runs, and becomes a fresh
-lane message soon after nobody pushes it any more (the queue itself hides a crashed message for ten minutes).
+second message, the watchdog: it was put on `timers` before the lane's own, is pushed ahead of time while the lane runs,
+and becomes a fresh lane message soon after nobody pushes it any more.
 """
 
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from proactive.content import encode
 from proactive.model import REFUSED, UNKNOWN, Result, Send, State
-from proactive.plan import later
+from proactive.plan import WATCH, later, put_watched, watchdog
 from proactive.service import Service
-from proactive.store.account import LANES, TIMERS, QueueReceipt
+from proactive.store.account import LANES
 from proactive.store.errors import Stale
 from proactive.window import LEASE, Window
 
 log = logging.getLogger(__name__)
 
 _TURN = 240.0  # seconds after which a lane hands itself on: function_time-out in host.json is ten minutes
-_WATCH = LEASE + 15.0  # seconds after which the watchdog wakes: no lease of a dead lane lives longer
 _PUSH = 40.0  # seconds between two pushes
 
 
-async def run_lane(service: Service, send_id: str, lane: int) -> None:
-    """Deliver what is due on a lane of a send, and see to what is not due yet."""
+async def run_lane(service: Service, send_id: str, lane: int, watch: Sequence[str] = ()) -> None:
+    """Deliver what is due on a lane of a send, and see to what is not due yet.
+
+    `watch` names the watchdog that came with the lane's message.
+    """
+    async with _watched(service, watch):
+        await _run_lane(service, send_id, lane)
+
+
+async def _run_lane(service: Service, send_id: str, lane: int) -> None:
     send = await service.sends.get(send_id)
     if send is None or send.completed_at:
         return
@@ -35,20 +42,19 @@ async def run_lane(service: Service, send_id: str, lane: int) -> None:
         log.warning("lane %d of send %s came before its plan", lane, send_id)
         return
     message = {"send": send_id, "lane": lane}
-    async with _watched(service, message):
-        until = service.clock() + _TURN
-        next_look: float | None = None
-        content = encode(send.activity)
-        for number in await _open_chunks(service, send, lane):
-            look = await _deliver_chunk(service, send, number, content, until)
-            next_look = min(filter(None, (next_look, look)), default=None)
-            if service.clock() > until:
-                next_look = service.clock()
-                break
-        if next_look is not None:
-            await _go_on(service, message, next_look)
-        elif not send.completed_at:
-            await complete_if_done(service, send_id)
+    until = service.clock() + _TURN
+    next_look: float | None = None
+    content = encode(send.activity)
+    for number in await _open_chunks(service, send, lane):
+        look = await _deliver_chunk(service, send, number, content, until)
+        next_look = min((at for at in (next_look, look) if at is not None), default=None)
+        if service.clock() > until:
+            next_look = service.clock()
+            break
+    if next_look is not None:
+        await _go_on(service, message, next_look)
+    elif not send.completed_at:
+        await complete_if_done(service, send_id)
 
 
 async def _open_chunks(service: Service, send: Send, lane: int) -> list[int]:
@@ -78,22 +84,21 @@ async def _deliver_chunk(service: Service, send: Send, number: int, content: byt
 
 async def _go_on(service: Service, message: dict[str, object], at: float) -> None:
     if at <= service.clock():
-        await service.account.put(LANES, message)
+        await put_watched(service, LANES, message)
     else:
         await later(service, at, LANES, message)
 
 
 @asynccontextmanager
-async def _watched(service: Service, message: dict[str, object]) -> AsyncIterator[None]:
-    """Keep a watchdog ahead of time while the block runs. It stays behind when the block fails."""
-    timer = {"to": LANES, "at": 0, "body": message}
-    receipt: QueueReceipt | None = await service.account.put(TIMERS, timer, delay=_WATCH)
+async def _watched(service: Service, watch: Sequence[str]) -> AsyncIterator[None]:
+    """Keep a lane's watchdog ahead of time while the block runs. It stays behind when the block fails."""
+    receipt = watchdog(watch) if watch else None
 
     async def push() -> None:
         nonlocal receipt
         while receipt is not None:
             await asyncio.sleep(_PUSH)
-            receipt = await service.account.postpone(receipt, _WATCH)
+            receipt = await service.account.postpone(receipt, WATCH)
 
     pushing = asyncio.create_task(push())
     try:

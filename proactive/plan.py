@@ -7,21 +7,29 @@ So a plan that was cut short, or made twice at once, leaves rows that nobody rea
 import asyncio
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from proactive.model import REFUSED, Recipient, Result, Send, State, lanes_for
 from proactive.people import Planned, resolve
 from proactive.service import Service
-from proactive.store.account import LANES, PLANS, TIMERS
+from proactive.store.account import LANES, PLANS, TIMERS, QueueReceipt
 from proactive.store.chunks import SIZE, Chunk
 from proactive.store.conversations import person_partition
 from proactive.store.errors import Stale
 
 log = logging.getLogger(__name__)
 
+WATCH = 75.0  # seconds: a little more than the longest lease of a worker that died
 
-async def plan(service: Service, send_id: str) -> None:
-    """Make the plan of a send, unless there is one, and start its lanes."""
+
+async def plan(service: Service, send_id: str, watch: Sequence[str] = ()) -> None:
+    """Make the plan of a send, unless there is one, and start its lanes. `watch` is the message's watchdog."""
+    await _plan(service, send_id)
+    if watch:
+        await service.account.take_back(watchdog(watch))
+
+
+async def _plan(service: Service, send_id: str) -> None:
     send = await service.sends.get(send_id)
     if send is None or send.completed_at:
         log.warning("nothing to plan: send %s is %s", send_id, "completed" if send else "not there")
@@ -94,16 +102,31 @@ async def start(service: Service, send: Send) -> None:
     elif send.plan:
         await start_lanes(service, send)
     else:
-        await service.account.put(PLANS, {"send": send.id})
+        await put_watched(service, PLANS, {"send": send.id})
 
 
 async def start_lanes(service: Service, send: Send) -> None:
     """Put a message for each lane on its queue. More than one for a lane does no harm: chunks are leased."""
     await asyncio.gather(
-        *(service.account.put(LANES, {"send": send.id, "lane": lane}) for lane in range(max(1, send.lanes)))
+        *(put_watched(service, LANES, {"send": send.id, "lane": lane}) for lane in range(max(1, send.lanes)))
     )
 
 
-async def later(service: Service, at: float, queue: str, body: dict[str, object]) -> None:
+async def put_watched(service: Service, queue: str, body: Mapping[str, object]) -> None:
+    """Put a message on a queue, and before it a watchdog that repeats it unless whoever works on it holds it back.
+
+    A queue hides the message of a process that died for ten minutes; the watchdog comes after little more than one.
+    """
+    watch = await later(service, service.clock() + WATCH, queue, body)
+    await service.account.put(queue, {**body, "watch": [watch.id, watch.pop_receipt]})
+
+
+def watchdog(watch: Sequence[str]) -> QueueReceipt:
+    """Return the watchdog that a message names."""
+    return QueueReceipt(TIMERS, *watch)
+
+
+async def later(service: Service, at: float, queue: str, body: Mapping[str, object]) -> QueueReceipt:
     """Put a message on `queue` at a moment, in seconds since the epoch, by way of `timers`."""
-    await service.account.put(TIMERS, {"to": queue, "at": at, "body": body}, delay=max(1.0, at - service.clock()))
+    timer = {"to": queue, "at": at, "body": body}
+    return await service.account.put(TIMERS, timer, delay=max(1.0, at - service.clock()))

@@ -6,6 +6,7 @@ A storage queue hides a message for seven days at most; what is due later hops.
 import json
 from typing import Any
 
+from proactive.plan import put_watched
 from proactive.service import Service
 from proactive.store.account import ERRANDS, LANES, PLANS, TIMERS
 
@@ -21,4 +22,7 @@ async def ring(service: Service, timer: dict[str, Any]) -> None:
         return
     if timer["to"] not in _TO:
         raise ValueError(f"a timer leads to no queue: {json.dumps(timer['to'])[:40]}")
-    await service.account.put(timer["to"], timer["body"])
+    if timer["to"] in (PLANS, LANES):
+        await put_watched(service, timer["to"], timer["body"])
+    else:
+        await service.account.put(timer["to"], timer["body"])

@@ -57,7 +57,7 @@ class Crowd:
         tokens: "TokenIssuer | None" = None,
     ) -> None:
         self._teams = teams
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._bot_name = bot_name
         self._issuer = tokens
         self._issued: dict[tuple[str, str, str], str] = {}
@@ -207,7 +207,7 @@ class Crowd:
         token = token or self._token(activity)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         start = time.perf_counter()
-        async with self._session.post(self._endpoint, json=activity, headers=headers) as response:
+        async with self._session.post(self.endpoint, json=activity, headers=headers) as response:
             is_json = response.content_type.endswith("json") and response.content_length != 0
             body = await response.json() if is_json else None
             return Posted(activity, response.status, body, time.perf_counter() - start)

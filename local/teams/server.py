@@ -106,6 +106,10 @@ class TeamsStandIn:
         """Refuse the bot with an error code of `errors.ERRORS`, such as MessageWritesBlocked or BotDisabledByAdmin."""
         self._directory.refuse(person, code, shape)
 
+    def rename(self, person: Person) -> None:
+        """Let somebody who is known have the names and addresses of `person` from now on."""
+        self._directory.find(person).members = (person,)
+
     def renew_conversation(self, person: Person | str) -> str:
         """Lose the person's conversation (404 from now on); return the id that creating it again will give."""
         return self._directory.renew(person)

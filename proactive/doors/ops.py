@@ -22,7 +22,7 @@ _MOST_LOOKED_AT = 500  # sends that one page may look at while it filters by sta
 
 async def door(service: Service, request: func.HttpRequest) -> func.HttpResponse:
     """Answer a request at `/api/ops/…`."""
-    return await guarded(lambda: dispatch(service, request, _ROUTES, operator=True))
+    return await guarded(lambda: dispatch(service, request, ROUTES, operator=True))
 
 
 async def list_sends(service: Service, request: func.HttpRequest) -> func.HttpResponse:
@@ -106,7 +106,7 @@ async def end_chat(service: Service, request: func.HttpRequest, bot: str, user: 
     return answer(204)
 
 
-_ROUTES = Map(
+ROUTES = Map(
     [
         *rules(),
         Rule("/sends", methods=["GET"], endpoint=list_sends),

@@ -136,9 +136,9 @@ async def run(service: Service, queue: str, body: dict[str, Any]) -> None:
     """Do what function_app.py does with a message."""
     match queue:
         case "plans":
-            await plan.plan(service, body["send"])
+            await plan.plan(service, body["send"], body.get("watch", ()))
         case "lanes":
-            await deliver.run_lane(service, body["send"], body["lane"])
+            await deliver.run_lane(service, body["send"], body["lane"], body.get("watch", ()))
         case "timers":
             await timers.ring(service, body)
         case "errands":

@@ -1,0 +1,397 @@
+"""The doors as an OpenAPI 3.1 document, made of what they are made of: `SendBody` and the maps of routes.
+
+`python -m local.openapi` writes `docs/openapi.json`; with `--check` it fails where that file is not what it would
+write. What a route takes and answers stands in `OPERATIONS`, by its handler: a new route needs one entry there.
+"""
+
+import argparse
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+from werkzeug.routing import Map
+
+from proactive.doors import health, messages, ops, outcomes, v1
+from proactive.model import SendStatus, State
+from proactive.problems import TITLES
+from proactive.request import SendBody
+
+type Json = dict[str, Any]
+
+ROOT = Path(__file__).resolve().parents[1]
+FILE = ROOT / "docs" / "openapi.json"
+DOORS: Mapping[str, Map] = {"v1": v1.ROUTES, "ops": ops.ROUTES}
+
+# What `SendBody` has and a request is refused for as yet. A capability that comes leaves its line here.
+_NOT_YET_FIELDS = ("wait", "callbackUrl")
+_NOT_YET_VALUES = {"ifChatIsActive": "postpone", "ifBotNotInstalled": "install", "ifOutcomeUnknown": "leave"}
+_NOT_YET_RECIPIENTS = ("group", "team")
+
+# Schemas
+
+
+def _object(optional: tuple[str, ...] = (), /, **properties: Json) -> Json:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _or_null(schema: Json, description: str = "") -> Json:
+    return {**schema, "type": [schema["type"], "null"], **({"description": description} if description else {})}
+
+
+def _list(of: Json) -> Json:
+    return {"type": "array", "items": of}
+
+
+def _ref(name: str, kind: str = "schemas") -> Json:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+_TEXT: Json = {"type": "string"}
+_COUNT: Json = {"type": "integer", "minimum": 0}
+_FLAG: Json = {"type": "boolean"}
+_URL: Json = {"type": "string", "format": "uri"}
+_MOMENT: Json = {"type": "string", "format": "date-time"}
+_ID: Json = {"type": "string", "pattern": "^[a-z2-7]{26}$"}
+_STATUS: Json = {"type": "string", "enum": [status.value for status in SendStatus]}
+_STATE: Json = {"type": "string", "enum": [state.value for state in State]}
+_PAGE = _or_null(_TEXT, "Where the next page begins; null at the end")
+
+_ANSWERS: Json = {
+    "Problem": {
+        **_object(
+            ("errors",), type=_TEXT, title=_TEXT, status={"type": "integer"}, detail=_TEXT,
+            errors=_list(_object(pointer=_TEXT, detail=_TEXT)),
+        ),
+        "description": "What is wrong (RFC 9457). `pointer` is a JSON pointer, or `?` and a query parameter",
+    },
+    "Accepted": _object(id=_ID, status={"const": "accepted"}, statusUrl=_URL, outcomeUrl=_URL),
+    "Counts": {
+        **_object(**dict.fromkeys(
+            ("total", "pending", "delivered", "notInstalled", "chatActive", "failed", "unknown", "cancelled",
+             "responded"), _COUNT)),
+        "description": "All but `total` and `responded` sum to `total`",
+    },
+    "Send": _object(
+        ("sendAt", "cancelledAt", "completedAt"),
+        id=_ID, status=_STATUS, bot=_TEXT, tenant=_TEXT, counts=_ref("Counts"),
+        createdAt=_MOMENT, sendAt=_MOMENT, cancelledAt=_MOMENT, completedAt=_MOMENT, deliverUntil=_MOMENT,
+        options=_ref("Options"), statusUrl=_URL, resultsUrl=_URL,
+    ),
+    "Result": _object(
+        recipient=_TEXT, userId=_or_null(_TEXT), state=_STATE,
+        statusCode={"enum": [200, 100, 300, 404, 409, 413, 502, 504, None]},
+        succeeded=_or_null(_FLAG), reason=_or_null(_TEXT), messageId=_or_null(_TEXT), conversationId=_or_null(_TEXT),
+        attempts=_COUNT, deliveredAt=_or_null(_MOMENT), response={"type": "null"},
+    ),
+    "Results": _object(results=_list(_ref("Result")), continuation=_PAGE),
+    "Outcome": _object(
+        ("messageId",),
+        id=_ID, outcome={"enum": ["completed", "cancelled"]},
+        statusCode={"enum": [200, 100, 207, 300, 404, 409, 413, 502, 504]}, succeeded=_FLAG, messageId=_TEXT,
+        counts=_ref("Counts"), results=_list(_ref("Result")), resultsUrl=_URL,
+    ),
+    "Progress": _object(id=_ID, status=_STATUS, counts=_ref("Counts")),
+    "Bots": _object(bots=_list(_object(name=_TEXT, appId=_or_null(_TEXT), tenants=_list(_TEXT)))),
+    "User": _object(
+        user=_TEXT, userId=_or_null(_TEXT), installed=_FLAG, chatActive=_FLAG, lastActivityAt=_or_null(_MOMENT)
+    ),
+    "Sends": _object(sends=_list(_ref("Send")), continuation=_PAGE),
+    "Rejected": _object(
+        rejected=_list(_object(rejectedAt=_MOMENT, messageId=_TEXT, statusCode={"type": "integer"}, reason=_TEXT)),
+        continuation=_PAGE,
+    ),
+    "Health": _object(status=_TEXT),
+}  # fmt: skip
+
+_ACTIVITY: Json = {
+    **_object(
+        ("id", "timestamp"), type=_TEXT, id=_TEXT, timestamp=_MOMENT, channelId={"const": "msteams"}, serviceUrl=_URL,
+        recipient={"type": "object"}, conversation=_object(id=_TEXT),
+        **{"from": _object(id=_TEXT)},
+    ),
+    "description": "An activity of the Bot Framework, as Teams sends it",
+}  # fmt: skip
+
+
+class _Untitled(GenerateJsonSchema):
+    """A schema without the titles that pydantic makes of the names of fields."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+        return False
+
+
+def _requests() -> Json:
+    """Return the schemas of what is sent, as `SendBody` has them, without what is not available yet."""
+    whole = SendBody.model_json_schema(schema_generator=_Untitled, ref_template="#/components/schemas/{model}")
+    parts = json.loads(json.dumps(whole.pop("$defs")).replace('"#/components/schemas/_', '"#/components/schemas/'))
+    send = json.loads(json.dumps(whole).replace('"#/components/schemas/_', '"#/components/schemas/'))
+    found = {"SendBody": send} | {name.removeprefix("_"): schema for name, schema in parts.items()}
+    for schema in found.values():
+        del schema["title"]
+        for member in schema["properties"].values():
+            if member.get("default", ...) in (None, ""):
+                del member["default"]
+    for name in _NOT_YET_FIELDS:
+        del send["properties"][name]
+    for name, value in _NOT_YET_VALUES.items():
+        found["Options"]["properties"][name]["enum"].remove(value)
+    entries = send["properties"]["recipients"]["anyOf"][1]["items"]
+    entries["anyOf"] = [kind for kind in entries["anyOf"] if kind.get("required", [""])[0] not in _NOT_YET_RECIPIENTS]
+    if "wait" in _NOT_YET_FIELDS:
+        del found["Wait"]
+    send["oneOf"] = [{"required": ["message"]}, {"required": ["card"]}]
+    send["examples"] = [
+        {"recipients": ["ada@contoso.com"], "message": "Your order *4711* is ready"},
+        {"recipients": "ada@contoso.com; Alan Turing", "summary": "Order 4711 is ready",
+         "card": {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "Order 4711"}]}},
+    ]  # fmt: skip
+    return found
+
+
+# Answers
+
+_HEADERS: Json = {
+    "Location": {"description": "The outcome's address, which opens itself", "schema": _URL},
+    "Retry-After": {"description": "Seconds", "schema": _COUNT},
+    "Preference-Applied": {"description": "`wait=N`, where the answer was held", "schema": _TEXT},
+    "Link": {"description": "The next page of a table", "schema": _TEXT},
+}
+_POLLED = {name: {**_ref(name, "headers"), "required": True} for name in ("Location", "Retry-After")}
+_HELD = {"Preference-Applied": _ref("Preference-Applied", "headers")}
+_WHY = {
+    400: "The request is not valid",
+    401: "No key, or a wrong one",
+    403: "Not allowed",
+    404: "There is no such thing",
+    409: "The name fits several people",
+    413: "The body, or the message, is too large",
+    415: "The body is not JSON",
+    422: "The idempotency key belongs to a send with other content",
+    503: "Storage does not answer",
+}
+
+
+def _answer(description: str, schema: str = "", **more: Json) -> Json:
+    body: Json = {"content": {"application/json": {"schema": _ref(schema)}}} if schema else {}
+    return {"description": description, **body, **more}
+
+
+def _refusals(*statuses: int) -> Json:
+    return {str(status): _ref(TITLES[status].title().replace(" ", ""), "responses") for status in statuses}
+
+
+def _refusal(status: int) -> Json:
+    told = {} if status == 401 else {"content": {"application/problem+json": {"schema": _ref("Problem")}}}
+    again = {"headers": {"Retry-After": _ref("Retry-After", "headers")}} if status == 503 else {}
+    return {"description": _WHY[status], **again, **told}  # 401 is the Functions host's own, without a body
+
+
+# Operations
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a route takes and answers; its path, method and path parameters stand in the map of routes."""
+
+    name: str
+    summary: str
+    answers: Json
+    query: Mapping[str, Json] = field(default_factory=dict)
+    headers: Mapping[str, Json] = field(default_factory=dict)
+    body: Json | None = None
+
+
+_PATH: Mapping[str, Json] = {
+    "send": _ID,
+    "bot": _TEXT,
+    "user": {**_TEXT, "description": "Any name that a recipient may have"},
+    "id": _ID,
+    "secret": _TEXT,
+}
+_TOP: Json = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
+_CONTINUATION: Json = {**_TEXT, "description": "What the page before gave"}
+_TENANT: Mapping[str, Json] = {"tenant": {**_TEXT, "description": "Needed where the bot is used in several"}}
+_LINKS: Json = {
+    name: {"operationId": name, "parameters": {"send": "$response.body#/id"}}
+    for name in ("getSend", "listResults", "cancelSend")
+}
+_SEVERAL = "one or more, with `,` between"
+
+OPERATIONS: Mapping[Callable[..., Any], Operation] = {
+    v1.create_send: Operation(
+        "createSend",
+        "Send a message or a card to people",
+        {
+            "202": _answer("Accepted", "Accepted", links=_LINKS, headers=_POLLED | _HELD),
+            "200": _answer("The outcome, where the answer was held for it", "Outcome", headers=_HELD),
+            "424": _answer("The same, of a run that is to be marked as failed", "Outcome", headers=_HELD),
+            **_refusals(400, 401, 403, 413, 415, 422, 503),
+        },
+        headers={
+            "Idempotency-Key": {"type": "string", "minLength": 1, "maxLength": 256},
+            "Prefer": {"type": "string", "pattern": "^wait=[0-9]{1,3}$", "description": "Hold the answer: seconds"},
+        },
+        body=_ref("SendBody"),
+    ),
+    v1.get_send: Operation(
+        "getSend", "Where a send stands", {"200": _answer("The send", "Send"), **_refusals(400, 401, 404, 503)}
+    ),
+    v1.list_results: Operation(
+        "listResults",
+        "What became of each recipient",
+        {
+            "200": _answer(
+                "A page of results; as CSV the whole table unless `top` is given",
+                headers={"Link": _ref("Link", "headers")},
+                content={"application/json": {"schema": _ref("Results")}, "text/csv": {"schema": _TEXT}},
+            ),
+            **_refusals(400, 401, 404, 503),
+        },
+        query={"state": {**_TEXT, "description": _SEVERAL, "examples": ["delivered,failed"]}, "top": _TOP,
+               "continuation": _CONTINUATION},
+    ),
+    v1.cancel_send: Operation(
+        "cancelSend", "Cancel what is not sent yet", {"204": _answer("Done"), **_refusals(400, 401, 404, 503)}
+    ),
+    v1.unsubscribe: Operation(
+        "unsubscribe", "Cancel the send that has this callback URL",
+        {"204": _answer("Done"), **_refusals(400, 401, 404, 413, 415, 503)},
+        body={**_object(callbackUrl=_TEXT), "additionalProperties": False},
+    ),
+    v1.list_bots: Operation("listBots", "The bots", {"200": _answer("The bots", "Bots"), **_refusals(400, 401, 503)}),
+    v1.get_user: Operation(
+        "getUser", "What a bot knows of a person",
+        {"200": _answer("The person", "User"), **_refusals(400, 401, 404, 409, 503)},
+        query=_TENANT,
+    ),
+    ops.list_sends: Operation(
+        "listSends",
+        "The sends, newest first",
+        {"200": _answer("A page of sends", "Sends"), **_refusals(400, 401, 503)},
+        query={
+            "from": {**_TEXT, "description": "A day or a moment", "examples": ["2026-12-01"]},
+            "to": {**_TEXT, "description": "A day or a moment", "examples": ["2026-12-01T08:00:00Z"]},
+            "status": {**_TEXT, "description": _SEVERAL, "examples": ["completed,cancelled"]},
+            "top": _TOP, "continuation": _CONTINUATION,
+        },
+    ),
+    ops.list_rejected: Operation(
+        "listRejected", "Messages on the queue that were no valid send",
+        {"200": _answer("A page of reasons", "Rejected"), **_refusals(400, 401, 503)},
+        query={"top": _TOP, "continuation": _CONTINUATION},
+    ),
+    ops.end_chat: Operation(
+        "endChat", "End the active chat of a person",
+        {"204": _answer("Done"), **_refusals(400, 401, 404, 409, 503)},
+        query=_TENANT,
+    ),
+    outcomes.door: Operation(
+        "getOutcome",
+        "How a send ended",
+        {
+            "202": _answer("Not over", "Progress", headers=_POLLED),
+            "200": _answer("Over", "Outcome"),
+            "424": _answer("Over, and the flow's run is to be marked as failed", "Outcome"),
+            **_refusals(404, 503),
+        },
+    ),
+    messages.door: Operation(
+        "takeActivity", "What Teams tells the bot",
+        {"200": _answer("Taken"), **_refusals(400, 403, 413, 415, 503),
+         "401": {**_refusal(403), "description": "No Bot Framework token, or a wrong one"}},
+        body=_ACTIVITY,
+    ),
+    health.door: Operation(
+        "getHealth", "Whether the service can work",
+        {"200": _answer("It can", "Health"), "503": _answer("Storage does not answer", "Health")},
+    ),
+}  # fmt: skip
+
+_ALONE: tuple[tuple[str, str, Callable[..., Any], list[Json]], ...] = (  # doors that are one address each
+    ("get", "/api/outcomes/{id}/{secret}", outcomes.door, []),
+    ("post", "/api/messages", messages.door, [{"botFramework": []}]),
+    ("get", "/api/health", health.door, []),
+)
+_NAMES = re.compile(r'("operationId": ")(\w+)')
+_KEY: list[Json] = [{"functionKey": []}, {"functionKeyInQuery": []}]
+
+
+def document() -> Json:
+    """Return the document. Raises `KeyError` for a route whose handler is not among `OPERATIONS`."""
+    paths: dict[str, Json] = {}
+    for door, routes in DOORS.items():
+        for rule in routes.iter_rules():
+            path = f"/api/{door}" + re.sub(r"<(\w+)>", r"{\1}", rule.rule)
+            (method,) = {method.lower() for method in rule.methods or ()} - {"head"}
+            operation = _operation(OPERATIONS[rule.endpoint], path, _KEY)
+            if door != "v1":  # each name stands once in the document, links to it included
+                operation = json.loads(_NAMES.sub(rf"\1{door}_\2", json.dumps(operation)))
+            paths.setdefault(path, {})[method] = operation | {"tags": [door]}
+    for method, path, handler, security in _ALONE:
+        paths.setdefault(path, {})[method] = _operation(OPERATIONS[handler], path, security)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Proactive messages in Teams", "version": project["version"],
+                 "description": project["description"]},
+        "servers": [{"url": "http://localhost:7071", "description": "make run; no key is asked for"},
+                    {"url": "https://{app}.azurewebsites.net", "variables": {"app": {"default": "my-function-app"}}}],
+        "tags": [{"name": "v1", "description": "For flows and other senders"},
+                 {"name": "ops", "description": "For operators: all of v1, and what can harm"}],
+        "paths": paths,
+        "components": {
+            "schemas": _requests() | _ANSWERS,
+            "headers": _HEADERS,
+            "responses": {
+                _refusals(status)[str(status)]["$ref"].rpartition("/")[2]: _refusal(status) for status in _WHY
+            },
+            "securitySchemes": {
+                "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
+                "functionKeyInQuery": {"type": "apiKey", "in": "query", "name": "code"},
+                "botFramework": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            },
+        },
+    }  # fmt: skip
+
+
+def _operation(operation: Operation, path: str, security: list[Json]) -> Json:
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": _PATH[name]} for name in re.findall(r"{(\w+)}", path)
+    ]
+    for place, given in (("query", operation.query), ("header", operation.headers)):
+        parameters += [{"name": name, "in": place, "schema": schema} for name, schema in given.items()]
+    body: Json = {}
+    if operation.body:
+        body = {"requestBody": {"required": True, "content": {"application/json": {"schema": operation.body}}}}
+    return {
+        "operationId": operation.name, "summary": operation.summary, "parameters": parameters, **body,
+        "responses": operation.answers, "security": security,
+    }  # fmt: skip
+
+
+def text() -> str:
+    """Return the document as it is kept."""
+    return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> int:
+    """Write the document, or compare it with what is there."""
+    parser = argparse.ArgumentParser(prog="python -m local.openapi", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where the file is out of date")
+    if not parser.parse_args().check:
+        FILE.write_text(text(), encoding="utf-8")
+    elif not FILE.is_file() or FILE.read_text(encoding="utf-8") != text():
+        print(f"{FILE.relative_to(ROOT)} is out of date: run python -m local.openapi", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""What the doors do is what their OpenAPI document says, whatever is asked of them."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from local import openapi
+from tests.stack import SENDS, Reply, Stack, ids, until
+
+SEED, EXAMPLES = "20261201", "10"
+CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
+          "response_schema_conformance", "unsupported_method")  # fmt: skip
+BOT = "fuzz"
+DOCUMENT = openapi.document()
+
+
+def closed(node: Any) -> Any:
+    """Return the document with no place for members that it does not name, so that none goes unnoticed."""
+    if isinstance(node, list):
+        return [closed(inner) for inner in node]
+    if not isinstance(node, dict):
+        return node
+    inside = {name: closed(inner) for name, inner in node.items()}
+    return {"additionalProperties": False, **inside} if isinstance(node.get("properties"), dict) else inside
+
+
+@pytest.fixture(scope="module")
+async def fuzzed() -> AsyncIterator[Stack]:
+    async with Stack.running(settings={"PROACTIVE_BOT_NAME": BOT}) as stack:
+        await stack.join(1, named=True)
+        yield stack
+
+
+def conforms(reply: Reply, method: str, path: str) -> int:
+    """Fail where an answer is not as documented; return its status."""
+    answers = DOCUMENT["paths"][path][method]["responses"]
+    assert str(reply.status) in answers, (reply.status, reply.text)
+    answer = answers[str(reply.status)]
+    if "$ref" in answer:
+        answer = DOCUMENT["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+    kind = reply.headers.get("Content-Type", "").partition(";")[0]
+    if "content" not in answer:
+        assert reply.text == ""
+    elif kind.endswith("json"):
+        schema = {**answer["content"][kind]["schema"], "components": DOCUMENT["components"]}
+        validator = jsonschema_rs.Draft202012Validator(closed(schema), validate_formats=True)
+        assert [str(error) for error in validator.iter_errors(reply.body)] == []
+    else:
+        assert kind in answer["content"]
+    for name, header in answer.get("headers", {}).items():
+        assert not header.get("required") or name in reply.headers
+    return reply.status
+
+
+async def test_answers_are_as_documented(fuzzed):
+    (ada,) = await fuzzed.join(1)
+    (nobody,) = fuzzed.strangers(1)
+    scheduled = await fuzzed.accepted(
+        [ada.object_id], sendAt=(datetime.now(UTC) + timedelta(days=1)).isoformat(), options={"parallelism": 3}
+    )
+    outcome = "/api/outcomes/{id}/{secret}"
+    one = "/api/v1/sends/{send}"
+    path = f"{SENDS}/{scheduled['id']}"
+    hello = {"recipients": [ada.object_id], "message": "Hello"}
+
+    async def asked(status, method, template, address, **more) -> Reply:
+        reply = await fuzzed.request(method, address, **more)
+        assert conforms(reply, method.lower(), template) == status
+        return reply
+
+    assert conforms(await fuzzed.post(hello), "post", SENDS) == 202
+    assert conforms(await fuzzed.post(hello, wait=30), "post", SENDS) == 200
+    failed = await fuzzed.post({**hello, "recipients": ids([nobody, ada])}, wait=30)
+    assert conforms(failed, "post", SENDS) == 424
+    assert conforms(await fuzzed.post({"bot": 5}), "post", SENDS) == 400
+    assert conforms(await fuzzed.post({**hello, "recipients": [{"everyone": True}]}), "post", SENDS) == 403
+    assert conforms(await fuzzed.post({**hello, "message": "x" * 60_000}), "post", SENDS) == 413
+    await asked(415, "POST", SENDS, SENDS, data="x", headers={"Content-Type": "text/plain"})
+    for message, status in (("a", 202), ("b", 422)):
+        reply = await fuzzed.post({**hello, "message": message}, key="once")
+        assert conforms(reply, "post", SENDS) == status
+
+    await asked(202, "GET", outcome, scheduled["outcomeUrl"])
+    await asked(404, "GET", outcome, scheduled["outcomeUrl"] + "x")
+    await asked(200, "GET", one, path)
+    await asked(204, "DELETE", one, path)
+    await fuzzed.outcome(scheduled)
+    await asked(200, "GET", outcome, scheduled["outcomeUrl"])
+    cancelled = (await asked(200, "GET", one, path)).body
+    assert {"sendAt", "cancelledAt", "completedAt"} <= set(cancelled)
+    sent = f"{SENDS}/{failed.body['id']}/recipients"
+    await asked(200, "GET", one + "/recipients", sent)
+    await asked(200, "GET", one + "/recipients", sent, headers={"Accept": "text/csv"})
+    await asked(400, "GET", one + "/recipients", f"{sent}?top=0")
+    await asked(404, "GET", one, f"{SENDS}/x")
+
+    await asked(200, "GET", "/api/v1/bots", "/api/v1/bots")
+    for person in (ada, nobody):
+        await asked(200, "GET", "/api/v1/bots/{bot}/users/{user}", f"/api/v1/bots/{BOT}/users/{person.object_id}")
+        status = 204 if person is ada else 404
+        address = f"/api/ops/bots/{BOT}/users/{person.object_id}/idle"
+        await asked(status, "POST", "/api/ops/bots/{bot}/users/{user}/idle", address)
+    await asked(200, "GET", "/api/ops/sends", "/api/ops/sends?top=3")
+    await fuzzed.put("no send")
+
+    async def rejected() -> bool:
+        return bool((await fuzzed.get("/api/ops/rejected")).body["rejected"])
+
+    await until(rejected)
+    await asked(200, "GET", "/api/ops/rejected", "/api/ops/rejected")
+    await asked(200, "GET", "/api/health", "/api/health")
+
+
+def reachable(document: Any, known: dict[str, str]) -> Any:
+    """Return the document with examples for what its paths name, and with answers held for a second at most."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            for parameter in operation["parameters"]:
+                if parameter["in"] == "path":
+                    parameter["example"] = known[parameter["name"]]
+                elif parameter["name"] == "Prefer":
+                    parameter["schema"] = {"enum": ["wait=0", "wait=1"]}
+    return document
+
+
+@pytest.mark.timeout(120)
+async def test_whatever_is_asked_the_answer_is_documented(fuzzed, tmp_path):
+    (ada,) = await fuzzed.join(1)
+    accepted = await fuzzed.accepted([ada.object_id], sendAt=(datetime.now(UTC) + timedelta(days=2)).isoformat())
+    send, _, secret = accepted["outcomeUrl"].partition("/outcomes/")[2].partition("/")
+    known = {"send": send, "bot": BOT, "user": ada.object_id, "id": send, "secret": secret}
+    document = tmp_path / "openapi.json"
+    document.write_text(json.dumps(reachable(closed(DOCUMENT), known)))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "schemathesis.cli", "run", str(document), "--url", fuzzed.url, "--no-color",
+        "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing,stateful", "--max-examples", EXAMPLES,
+        "--seed", SEED, "--generation-deterministic", "--no-shrink",
+        "--suppress-health-check", "all", "--warnings", "off", "--request-timeout", "30", "--continue-on-failure",
+        cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, said.decode()
