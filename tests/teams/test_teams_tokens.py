@@ -46,7 +46,7 @@ def test_a_proper_token_is_accepted(issuer):
         {"aud": "another"},
         {"exp": int(time.time()) - 301},
         {"exp": None},
-        {"nbf": int(time.time()) + 400},
+        {"nbf": int(time.time()) + 4000},
         {"serviceurl": None},
         {"serviceurl": "https://evil.example/"},
         {"alg": "HS256"},
