@@ -109,6 +109,19 @@ async def errands(message: func.QueueMessage) -> None:
     await (await proactive("errands")).run(service(), _read(message))
 
 
+@app.queue_trigger("message", "waits", "AzureWebJobsStorage")
+async def waits(message: func.QueueMessage) -> None:
+    """What a wait needs behind the scenes."""
+    await (await proactive("chores")).run(service(), _read(message))
+
+
+@app.queue_trigger("message", "callbacks", "AzureWebJobsStorage")
+async def callbacks(message: func.QueueMessage) -> None:
+    """An outcome is handed to the flow."""
+    callback = _read(message)
+    await (await proactive("callback")).call(service(), callback["send"], callback["event"])
+
+
 @app.queue_trigger("message", "plans-poison", "AzureWebJobsStorage")
 async def plans_poison(message: func.QueueMessage) -> None:
     """A send that could not be planned ends."""
@@ -131,6 +144,18 @@ async def timers_poison(message: func.QueueMessage) -> None:
 async def errands_poison(message: func.QueueMessage) -> None:
     """An errand that failed is reported."""
     await (await proactive("poison")).errand(service(), message.get_body())
+
+
+@app.queue_trigger("message", "waits-poison", "AzureWebJobsStorage")
+async def waits_poison(message: func.QueueMessage) -> None:
+    """What a wait needs is set again."""
+    await (await proactive("poison")).chore(service(), message.get_body())
+
+
+@app.queue_trigger("message", "callbacks-poison", "AzureWebJobsStorage")
+async def callbacks_poison(message: func.QueueMessage) -> None:
+    """A callback that could not even be tried is set again."""
+    await (await proactive("poison")).callback(service(), message.get_body())
 
 
 def _read(message: func.QueueMessage) -> Any:

@@ -14,12 +14,14 @@ import hashlib
 import secrets
 import uuid
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from proactive import content
 from proactive import request as requests
 from proactive.jsontext import canonical
 from proactive.model import Request, Send, lanes_for
+from proactive.outbound import url_error
 from proactive.people import Planned, resolve
 from proactive.plan import divide, start
 from proactive.problems import FieldError, ProblemError
@@ -27,25 +29,42 @@ from proactive.service import Service
 from proactive.settings import Bot
 from proactive.store.chunks import row_of
 from proactive.store.errors import Conflict
+from proactive.tickets import LONGEST
 
+_INVALID = 400
 _FEW = 1000  # so many recipients are looked up before the answer goes out, which saves the hop over `plans`
 
 
-async def accept(service: Service, body: Any, *, key: str | None = None, operator: bool = False) -> Send:
+async def accept(
+    service: Service, body: Any, *, key: str | None = None, operator: bool = False, hold: float = 0
+) -> Send:
     """Keep the send that `body` asks for, put it on its way, and return it.
 
-    `key` is the idempotency key. Raises `ProblemError`: 400 and 413 for what is wrong with the body, 403 for
-    `everyone` where only operators may, 422 for a key that was used with another body.
+    `key` is the idempotency key; `hold` the seconds for which the answer may be held back. Raises `ProblemError`: 400
+    and 413 for what is wrong with the body, 403 for `everyone` where only operators may, 422 for a key that was used
+    with another body.
     """
     now = service.clock()
-    largest = service.settings.max_message_bytes
-    request = requests.read(body, now=now, largest=largest)
+    settings = service.settings
+    largest = settings.max_message_bytes
+    allowed = partial(url_error, hosts=settings.callback_hosts, allow_loopback=settings.local)
+    try:
+        request = requests.read(body, now=now, largest=largest, url_error=allowed)
+    except ProblemError as problem:
+        if problem.status == _INVALID and isinstance(body, Mapping):
+            problem.errors += await _sender_errors(service, body.get("bot") or "", body.get("tenant") or "")
+        raise
     if any(entry.kind == "everyone" for entry in request.recipients):
         _check_everyone(service, operator=operator)
+    if errors := await _sender_errors(service, request.bot, request.tenant):
+        raise ProblemError(_INVALID, "The request has errors: each is listed with its field.", errors)
     bot, tenant = await _sender(service, request)
     activity = content.activity(request, f"28:{bot.app_id}")
-    if error := content.size_error("/card" if request.card else "/message", activity, largest):
+    marked = content.with_marks(activity, "x" * LONGEST) if request.wait else activity
+    if error := content.size_error("/card" if request.card else "/message", marked, largest):
         raise ProblemError(413, "The message is too large for Teams.", [error])
+    if request.callback_url:
+        key = key or callback_key(request.callback_url)
     send = Send(
         id=send_id(key),
         secret=secrets.token_urlsafe(32),
@@ -57,6 +76,9 @@ async def accept(service: Service, body: Any, *, key: str | None = None, operato
         options=request.options,
         activity=activity,
         entries=len(request.recipients),
+        wait=request.wait,
+        callback_url=request.callback_url,
+        held_until=now + hold if request.callback_url and hold else None,
     )
     try:
         kept = await _keep(service, send, request)
@@ -64,15 +86,22 @@ async def accept(service: Service, body: Any, *, key: str | None = None, operato
         kept = await _repeated(service, send)
         if kept.completed_at or kept.cancelled_at:
             return kept
-    await asyncio.gather(service.sends.list_in_index(kept), start(service, kept))
+    await asyncio.gather(service.sends.list_in_index(kept), start(service, kept), _lead(service, kept))
     return kept
 
 
+async def _lead(service: Service, send: Send) -> None:
+    """Let a callback URL lead to its send where another key has made the send's id."""
+    if send.callback_url and (alias := send_id(callback_key(send.callback_url))) != send.id:
+        await service.sends.lead(alias, send.id)
+
+
 async def _keep(service: Service, send: Send, request: Request) -> Send:
+    opening = [service.answers.opening(send.id)] if send.wait else []
     at_once = send.begins_at <= send.created_at and send.entries <= _FEW
     if not at_once or any(entry.kind == "everyone" for entry in request.recipients):
         await service.sends.add_inputs(send, request.recipients)
-        return await service.sends.add(send)
+        return await service.sends.add(send, opening)
     people: list[Planned] = []
     async for batch in resolve(service, send.bot, send.tenant, request.recipients):
         people += batch
@@ -80,7 +109,7 @@ async def _keep(service: Service, send: Send, request: Request) -> Send:
     chunks = divide(send.id, send.plan, people, send.options.parallelism)
     send.total, send.chunks = len(people), len(chunks)
     send.lanes = lanes_for(send.options.parallelism, len(chunks))
-    return await service.sends.add(send, [row_of(chunk) for chunk in chunks])
+    return await service.sends.add(send, [*opening, *(row_of(chunk) for chunk in chunks)])
 
 
 async def _repeated(service: Service, send: Send) -> Send:
@@ -107,21 +136,29 @@ def _check_everyone(service: Service, *, operator: bool) -> None:
 
 
 async def _sender(service: Service, request: Request) -> tuple[Bot, str]:
-    """Return the bot that speaks and the tenant it speaks in; either may be left out when there is only one."""
+    """Return the bot that speaks and the tenant it speaks in, once `_sender_errors` has found nothing wrong."""
+    bot = service.settings.bot(request.bot) or service.settings.bots[0]
+    return bot, request.tenant or next(iter(await _tenants(service, bot)), "")
+
+
+async def _sender_errors(service: Service, bot_name: Any, tenant: Any) -> list[FieldError]:
+    """Return what is wrong with the bot and the tenant; either may be left out when there is only one."""
     bots = service.settings.bots
-    bot = service.settings.bot(request.bot) if request.bot else bots[0] if len(bots) == 1 else None
-    names = ", ".join(bot.name for bot in bots)
+    bot = service.settings.bot(bot_name) if bot_name else bots[0] if len(bots) == 1 else None
     if bot is None:
-        detail = f"There is no such bot; there are: {names}." if request.bot else f"Name one of the bots: {names}."
-        raise ProblemError(400, "The request has errors.", [FieldError("/bot", detail)])
-    tenants = await service.conversations.tenants(bot.name) | ({bot.tenant_id.lower()} - {""})
-    if request.tenant and request.tenant not in tenants:
-        detail = f"The bot {bot.name} is not used in this tenant."
-        raise ProblemError(400, "The request has errors.", [FieldError("/tenant", detail)])
-    if not request.tenant and len(tenants) > 1:
-        detail = f"The bot {bot.name} is used in several tenants: name one of them."
-        raise ProblemError(400, "The request has errors.", [FieldError("/tenant", detail)])
-    return bot, request.tenant or next(iter(tenants), "")
+        names = ", ".join(bot.name for bot in bots)
+        detail = f"There is no such bot; there are: {names}." if bot_name else f"Name one of the bots: {names}."
+        return [FieldError("/bot", detail)]
+    tenants = await _tenants(service, bot)
+    if tenant and (not isinstance(tenant, str) or tenant.lower() not in tenants):
+        return [FieldError("/tenant", f"The bot {bot.name} is not used in this tenant.")]
+    if not tenant and len(tenants) > 1:
+        return [FieldError("/tenant", f"The bot {bot.name} is used in several tenants: name one of them.")]
+    return []
+
+
+async def _tenants(service: Service, bot: Bot) -> set[str]:
+    return await service.conversations.tenants(bot.name) | ({bot.tenant_id.lower()} - {""})
 
 
 def callback_key(url: str) -> str:

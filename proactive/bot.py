@@ -13,18 +13,22 @@ from botbuilder.core import BotAdapter, TurnContext
 from botbuilder.core.teams import TeamsActivityHandler
 from botbuilder.schema import Activity, ConversationReference, ResourceResponse
 
+from proactive.content import CARD_TYPE, MESSAGE_TYPE
 from proactive.errands import REPLY, ROSTER
+from proactive.marks import read
 from proactive.problems import FieldError, ProblemError
+from proactive.respond import Given, respond
 from proactive.service import Service
 from proactive.settings import Bot
 from proactive.store.account import ERRANDS
 from proactive.store.conversations import Conversation, user_key
+from proactive.updates import Card, shown_card
 
 log = logging.getLogger(__name__)
 
 _REMEMBERED = 16  # activities of a person by whose ids a repeated one is told
 _ROSTER_KEPT = 600.0  # seconds for which a look at the roster counts
-_TAKEN = ("message", "installationUpdate", "conversationUpdate", "endOfConversation")
+_TAKEN = ("message", "installationUpdate", "conversationUpdate", "endOfConversation", "invoke")
 _TENANT = re.compile(r"[A-Za-z0-9.-]{1,64}")  # a GUID in Teams; it becomes part of a key
 _LONGEST = 512  # characters of an id or name that an activity may bring
 
@@ -46,9 +50,8 @@ async def take(service: Service, bot: Bot, body: dict[str, Any]) -> tuple[int, A
     if activity.type not in _TAKEN:
         return 200, None
     handler = _Handler(service, bot, *who)
-    context = TurnContext(_Queueing(service, bot, who[0]), activity)
-    await handler.on_turn(context)
-    return 200, None
+    await handler.on_turn(TurnContext(_Queueing(service, bot, who[0]), activity))
+    return handler.answer
 
 
 def _who(body: dict[str, Any]) -> tuple[str, str, str] | None:
@@ -130,12 +133,13 @@ class _Handler(TeamsActivityHandler):  # type: ignore[misc] # botbuilder is unty
         self._tenant = tenant
         self._user = user
         self._conversation = conversation
+        self.answer: tuple[int, Any] = (200, None)
 
     async def on_message_activity(self, turn_context: TurnContext) -> None:
         """Keep that the person wrote; answer with one line, since nobody reads it."""
         if turn_context.activity.value is not None:
             # A button of a card, not the person's own words: it makes no chat active.
-            await self._keep(turn_context.activity, _nothing_else)
+            await self._answered(turn_context)
             return
 
         def wrote(known: Conversation, at: float) -> None:
@@ -170,6 +174,41 @@ class _Handler(TeamsActivityHandler):  # type: ignore[misc] # botbuilder is unty
             known.idle_at = max(known.idle_at, at)
 
         await self._keep(turn_context.activity, ended)
+
+    async def _answered(self, turn_context: TurnContext) -> None:
+        """Keep the answer that a pressed `Action.Submit` is, and have the card replaced.
+
+        The activity is noted as seen last of all: until then Teams may repeat it, and nothing of this counts twice.
+        """
+        activity = turn_context.activity
+        shown = await respond(self._service, self._given(activity, activity.value))
+        new = await self._keep(activity, _nothing_else)
+        if new and not shown.send:
+            await turn_context.send_activity(shown.notice)
+
+    async def on_invoke_activity(self, turn_context: TurnContext) -> None:
+        """Keep the answer that an `Action.Execute` is; the card that replaces it goes back in the answer itself."""
+        activity = turn_context.activity
+        value = activity.value if isinstance(activity.value, dict) else {}
+        action = value.get("action")
+        if activity.name != "adaptiveCard/action" or not isinstance(action, dict):
+            self.answer = 400, ProblemError(400, "This bot knows no such invoke.").as_json()
+            return
+        shown = await respond(self._service, self._given(activity, action.get("data")))
+        if shown.send is None:
+            self.answer = 200, {"statusCode": 200, "type": MESSAGE_TYPE, "value": shown.notice}
+            return
+        self.answer = 200, {"statusCode": 200, "type": CARD_TYPE, "value": shown_card(shown.send, shown.instead)}
+
+    def _given(self, activity: Activity, value: Any) -> Given:
+        return Given(
+            bot=self._bot.name,
+            tenant=self._tenant,
+            user=self._user,
+            name=activity.from_property.name or "",
+            card=Card(activity.service_url, self._conversation, activity.reply_to_id or ""),
+            answer=read(value),
+        )
 
     async def _installed(self, activity: Activity) -> None:
         ask = False

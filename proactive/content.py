@@ -4,20 +4,17 @@ import json
 from typing import Any
 
 from proactive.cards import utf16_size
+from proactive.marks import mark
 from proactive.model import Request
 from proactive.problems import FieldError
 
 CARD_TYPE = "application/vnd.microsoft.card.adaptive"
+MESSAGE_TYPE = "application/vnd.microsoft.activity.message"
 
 
 def activity(request: Request, bot_id: str) -> dict[str, Any]:
     """Return the activity that delivers `request`: text or a card, never both, since Teams splits such a message."""
-    result: dict[str, Any] = {"type": "message"}
-    if request.card is not None:
-        result["attachments"] = [{"contentType": CARD_TYPE, "content": request.card}]
-    else:
-        result["text"] = request.message
-        result["textFormat"] = request.text_format
+    result = activity_of(request.message or "" if request.card is None else request.card, request.text_format)
     if request.summary:
         result["summary"] = request.summary
     if request.options.label_as_notification:
@@ -28,6 +25,31 @@ def activity(request: Request, bot_id: str) -> dict[str, Any]:
             "onBehalfOf": [{"itemid": 0, "mentionType": "person", "mri": bot_id, "displayName": "Notification"}],
         }
     return result
+
+
+def activity_of(shown: str | dict[str, Any], text_format: str = "markdown") -> dict[str, Any]:
+    """Return the activity that shows a text or a card."""
+    if isinstance(shown, str):
+        return {"type": "message", "text": shown, "textFormat": text_format}
+    return {"type": "message", "attachments": [{"contentType": CARD_TYPE, "content": shown}]}
+
+
+def card_of(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the card that an activity shows."""
+    card: dict[str, Any] = content["attachments"][0]["content"]
+    return card
+
+
+def card_showing(text: str) -> dict[str, Any]:
+    """Return a card that shows a text."""
+    body = [{"type": "TextBlock", "text": text, "wrap": True}]
+    return {"type": "AdaptiveCard", "version": "1.5", "body": body}
+
+
+def with_marks(content: dict[str, Any], ticket: str) -> dict[str, Any]:
+    """Return an activity whose card has its submitting actions marked with `ticket`."""
+    attachment = {**content["attachments"][0], "content": mark(card_of(content), ticket)}
+    return {**content, "attachments": [attachment]}
 
 
 def encode(content: dict[str, Any]) -> bytes:

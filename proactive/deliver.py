@@ -10,13 +10,16 @@ import logging
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
-from proactive.content import encode
+from proactive.content import encode, with_marks
 from proactive.model import REFUSED, UNKNOWN, Result, Send, State
 from proactive.plan import WATCH, later, put_watched, watchdog
 from proactive.service import Service
 from proactive.store.account import LANES
 from proactive.store.errors import Stale
+from proactive.tickets import PLACEHOLDER
+from proactive.waits import delivered
 from proactive.window import LEASE, Window
 
 log = logging.getLogger(__name__)
@@ -36,7 +39,10 @@ async def run_lane(service: Service, send_id: str, lane: int, watch: Sequence[st
 
 async def _run_lane(service: Service, send_id: str, lane: int) -> None:
     send = await service.sends.get(send_id)
-    if send is None or send.completed_at:
+    if send is None:
+        return
+    if send.completed_at:
+        await delivered(service, send)  # a crash may have come between the last result and what follows
         return
     if not send.plan:
         log.warning("lane %d of send %s came before its plan", lane, send_id)
@@ -44,7 +50,7 @@ async def _run_lane(service: Service, send_id: str, lane: int) -> None:
     message = {"send": send_id, "lane": lane}
     until = service.clock() + _TURN
     next_look: float | None = None
-    content = encode(send.activity)
+    content = encode(with_marks(send.activity, PLACEHOLDER.decode()) if send.wait else send.activity)
     for number in await _open_chunks(service, send, lane):
         look = await _deliver_chunk(service, send, number, content, until)
         next_look = min((at for at in (next_look, look) if at is not None), default=None)
@@ -53,7 +59,9 @@ async def _run_lane(service: Service, send_id: str, lane: int) -> None:
             break
     if next_look is not None:
         await _go_on(service, message, next_look)
-    elif not send.completed_at:
+    elif send.completed_at:
+        await delivered(service, send)
+    else:
         await complete_if_done(service, send_id)
 
 
@@ -121,7 +129,9 @@ async def complete_if_done(service: Service, send_id: str) -> None:
         if any(row["open"] for row in counts):
             return
         with suppress(Stale):
-            await service.sends.complete(send, service.clock())
+            now = service.clock()
+            await service.sends.complete(send, now)
+            await delivered(service, replace(send, completed_at=now))
             return
 
 

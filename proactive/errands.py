@@ -8,6 +8,7 @@ from proactive.plan import later
 from proactive.service import Service
 from proactive.store.account import ERRANDS
 from proactive.store.conversations import Conversation
+from proactive.updates import UPDATE, Card, replace
 from proactive.verdicts import Kind, Verdict
 
 log = logging.getLogger(__name__)
@@ -24,12 +25,12 @@ async def run(service: Service, errand: dict[str, Any]) -> None:
         await later(service, slots.start, ERRANDS, errand)
         return
     await service.pace.reached(slots.start)
-    verdict = await (_reply if errand["kind"] == REPLY else _learn_names)(service, errand)
+    verdict = await _DO[errand["kind"]](service, errand)
     if verdict is None or verdict.kind is Kind.DELIVERED:
         return
     attempts = errand.get("attempts", 0) + 1
-    # A reply that may have arrived is not worth a second copy; a look at the roster is harmless.
-    repeatable = verdict.kind is Kind.RETRY or (verdict.kind is Kind.DOUBT and errand["kind"] == ROSTER)
+    # A reply that may have arrived is not worth a second copy; to look or to replace again is harmless.
+    repeatable = verdict.kind is Kind.RETRY or (verdict.kind is Kind.DOUBT and errand["kind"] != REPLY)
     if not repeatable or attempts >= _MOST_ATTEMPTS:
         log.info("an errand (%s) was given up after %d attempts: %s", errand["kind"], attempts, verdict.reason)
         return
@@ -40,6 +41,14 @@ async def run(service: Service, errand: dict[str, Any]) -> None:
 async def _reply(service: Service, errand: dict[str, Any]) -> Verdict:
     content = json.dumps({"type": "message", "text": errand["text"]}).encode()
     return await service.teams.send(service.bot(errand["bot"]), errand["serviceUrl"], errand["conversation"], content)
+
+
+async def _replace_card(service: Service, errand: dict[str, Any]) -> Verdict | None:
+    """Show, instead of a card, what has become of it."""
+    send = await service.sends.get(errand["send"])
+    if send is None:
+        return None
+    return await replace(service, send, errand["instead"], Card(*errand["card"]))
 
 
 async def _learn_names(service: Service, errand: dict[str, Any]) -> Verdict | None:
@@ -72,3 +81,6 @@ async def _learn_names(service: Service, errand: dict[str, Any]) -> Verdict | No
 def _text(member: dict[str, Any], name: str) -> str:
     value = member.get(name)
     return value.strip()[:256] if isinstance(value, str) else ""
+
+
+_DO = {REPLY: _reply, ROSTER: _learn_names, UPDATE: _replace_card}

@@ -111,6 +111,15 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """How a card that is a question is waited for; `timeout` is in seconds, `update_message` a text or a card."""
+
+    update_message: str | dict[str, Any] = "Thanks for your response!"
+    timeout: float = 30 * 86_400
+    complete_when: Literal["first", "all", "each"] = "first"
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A valid request to send, whoever it came from. `send_at` is in seconds since the epoch."""
 
@@ -123,6 +132,8 @@ class Request:
     tenant: str = ""
     send_at: float | None = None
     options: Options = field(default_factory=Options)
+    wait: Wait | None = None
+    callback_url: str = ""
 
 
 @dataclass(slots=True)
@@ -130,7 +141,9 @@ class Send:
     """A send as it is kept: what to deliver, for whom, how, and how far it has come.
 
     `plan` names the set of chunks that counts (empty: not planned yet); `chunks` and `lanes` are how many there are.
-    Times are in seconds since the epoch.
+    Times are in seconds since the epoch: `completed_at` is when everybody had a result, `ended_at` when the wait was
+    over, `called_at` when the flow first took a callback, `silent_at` when it asked for no more,
+    `held_until` until when the answer to its subscription may be held back.
     """
 
     id: str
@@ -149,6 +162,12 @@ class Send:
     lanes: int = 0
     cancelled_at: float | None = None
     completed_at: float | None = None
+    wait: Wait | None = None
+    callback_url: str = field(default="", repr=False)
+    ended_at: float | None = None
+    called_at: float | None = None
+    silent_at: float | None = None
+    held_until: float | None = None
     etag: str = ""
 
     @property
@@ -160,6 +179,11 @@ class Send:
     def deadline(self) -> float:
         """When trying to deliver ends."""
         return self.begins_at + self.options.deliver_within
+
+    @property
+    def closes_at(self) -> float:
+        """When a wait is over at the latest."""
+        return self.begins_at + (self.wait.timeout if self.wait else 0.0)
 
     @property
     def window(self) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from proactive.model import REFUSED, Recipient, Result, Send, State, lanes_for
 from proactive.people import Planned, resolve
 from proactive.service import Service
-from proactive.store.account import LANES, PLANS, TIMERS, QueueReceipt
+from proactive.store.account import LANES, PLANS, TIMERS, WAITS, QueueReceipt
 from proactive.store.chunks import SIZE, Chunk
 from proactive.store.conversations import person_partition
 from proactive.store.errors import Stale
@@ -95,7 +95,9 @@ def divide(send_id: str, plan_name: str, people: Sequence[Planned], parallelism:
 
 
 async def start(service: Service, send: Send) -> None:
-    """Put a send that is kept on its way: now, or when its time has come."""
+    """Put a send that is kept on its way, now or when its time has come, and set the time-out of its wait."""
+    if send.wait:
+        await later(service, send.closes_at, WAITS, {"kind": "timeout", "send": send.id})
     delay = send.begins_at - service.clock()
     if delay > 0:
         await later(service, send.begins_at, PLANS, {"send": send.id})

@@ -7,8 +7,9 @@ from typing import Any
 
 from proactive import deliver
 from proactive import plan as planning
+from proactive.plan import later
 from proactive.service import Service
-from proactive.store.account import TIMERS
+from proactive.store.account import CALLBACKS, TIMERS, WAITS
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,24 @@ async def errand(_: Service, message: bytes) -> None:
         log.error("an errand (%s) was given up", body["kind"])
 
     await _quietly("errands", message, report)
+
+
+async def chore(service: Service, message: bytes) -> None:
+    """Set a chore of a wait again: it only failed because storage was away, and somebody waits for it."""
+
+    async def again(body: dict[str, Any]) -> None:
+        await later(service, service.clock() + _AGAIN, WAITS, body)
+
+    await _quietly("waits", message, again)
+
+
+async def callback(service: Service, message: bytes) -> None:
+    """Set a callback again; when it was tried for long enough it ends by itself."""
+
+    async def again(body: dict[str, Any]) -> None:
+        await later(service, service.clock() + _AGAIN, CALLBACKS, body)
+
+    await _quietly("callbacks", message, again)
 
 
 async def _quietly(queue: str, message: bytes, do: Callable[[dict[str, Any]], Awaitable[None]]) -> None:

@@ -1,6 +1,6 @@
 """A request to send, checked: every field of the contract, all errors at once, each with its JSON pointer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,9 +17,10 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from proactive import cards
-from proactive.content import size_error
+from proactive.content import activity_of, size_error
 from proactive.jsontext import parse
-from proactive.model import Entry, Options, Request
+from proactive.marks import submit_actions
+from proactive.model import Entry, Options, Request, Wait
 from proactive.problems import FieldError, ProblemError, pointer
 from proactive.times import DAY, MINUTE, read_duration, read_moment
 
@@ -48,7 +49,9 @@ def _also_text(schema: dict[str, Any]) -> None:
 
 
 class _Wait(_Strict):
-    update_message: Any = "Thanks for your response!"
+    update_message: Annotated[
+        Any, WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "object"}]})
+    ] = "Thanks for your response!"
     timeout: _Duration = "P30D"
     complete_when: Literal["first", "all", "each"] = "first"
 
@@ -116,10 +119,11 @@ class SendBody(_Strict):
     options: _Options = Field(default_factory=_Options)
 
 
-def read(body: Any, *, now: float, largest: int) -> Request:
+def read(body: Any, *, now: float, largest: int, url_error: Callable[[str], str | None] = lambda _: None) -> Request:
     """Return the request in `body`, a parsed JSON value.
 
-    `now` is in seconds since the epoch, `largest` the most bytes of a message, counted as UTF-16. Raises
+    `now` is in seconds since the epoch, `largest` the most bytes of a message, counted as UTF-16;
+    `url_error` tells what is wrong with a callback URL. Raises
     `ProblemError` 400 with every error found, or 413 when the only fault is a card of more than `largest`.
     """
     if not isinstance(body, Mapping):
@@ -133,7 +137,7 @@ def read(body: Any, *, now: float, largest: int) -> Request:
         errors += [_field_error(error, body) for error in failure.errors(include_url=False, include_context=False)]
     entries = list(_recipients(body.get("recipients"), errors))
     too_large: list[FieldError] = []
-    card = _card(body, errors, too_large, largest)
+    card = _card(body.get("card"), "/card", errors, too_large, largest)
     _content_errors(body, errors)
     options = body.get("options")
     times = _Times(errors, now)
@@ -144,11 +148,16 @@ def read(body: Any, *, now: float, largest: int) -> Request:
                             ("ifOutcomeUnknown", "leave")):  # fmt: skip
             if options.get(name) == value:
                 errors.append(FieldError(pointer("options", name), f"{value}: {_NOT_YET}"))
-    wait = body.get("wait")
-    if isinstance(wait, Mapping):
-        times.duration(wait.get("timeout"), "/wait/timeout", 30 * DAY, 30 * DAY)
+    timeout = 30 * DAY
+    if isinstance(body.get("wait"), Mapping):
+        timeout = times.duration(body["wait"].get("timeout"), "/wait/timeout", timeout, timeout)
+        _update_message(body["wait"], errors, too_large, largest)
+        if card is not None and not submit_actions(card):
+            errors.append(FieldError("/card", "Nobody could answer it: give it an Action.Submit or Action.Execute."))
     send_at = times.moment(body.get("sendAt"))
-    errors += [FieldError(pointer(name), _NOT_YET) for name in ("wait", "callbackUrl") if body.get(name) is not None]
+    callback_url = body.get("callbackUrl")
+    if isinstance(callback_url, str) and (error := url_error(callback_url)):
+        errors.append(FieldError("/callbackUrl", error))
     if too_large and not errors:
         raise ProblemError(413, "The message is too large for Teams.", too_large)
     if errors or parsed is None:
@@ -160,6 +169,8 @@ def read(body: Any, *, now: float, largest: int) -> Request:
         message=message.text if message else None,
         text_format=message.format if message else "markdown",
         card=card,
+        wait=Wait(_shown(parsed.wait.update_message), timeout, parsed.wait.complete_when) if parsed.wait else None,
+        callback_url=parsed.callback_url or "",
         summary=parsed.summary,
         bot=parsed.bot,
         tenant=parsed.tenant.lower(),
@@ -246,25 +257,46 @@ def _named(text: str) -> bool:
     return bool(text.strip()) and len(text) <= MAX_NAME
 
 
+def _update_message(
+    wait: Mapping[str, Any], errors: list[FieldError], too_large: list[FieldError], largest: int
+) -> None:
+    """Check what stands instead of an answered card: a text, or a card as such or as its JSON text."""
+    shown = wait.get("updateMessage", "-")
+    if isinstance(shown, dict) or (isinstance(shown, str) and shown.lstrip().startswith("{")):
+        _card(shown, "/wait/updateMessage", errors, too_large, largest)
+    elif not isinstance(shown, str) or not shown.strip():
+        errors.append(FieldError("/wait/updateMessage", "It should be a text or an Adaptive Card."))
+    elif error := size_error("/wait/updateMessage", activity_of(shown), largest):
+        too_large.append(error)
+
+
+def _shown(update_message: Any) -> str | dict[str, Any]:
+    if isinstance(update_message, str) and update_message.lstrip().startswith("{"):
+        card: dict[str, Any] = parse(update_message)
+        return card
+    shown: str | dict[str, Any] = update_message
+    return shown
+
+
 def _card(
-    body: Mapping[str, Any], errors: list[FieldError], too_large: list[FieldError], largest: int
+    card: Any, where: str, errors: list[FieldError], too_large: list[FieldError], largest: int
 ) -> dict[str, Any] | None:
-    card = body.get("card")
+    """Return the card in a value of the request, noting what is wrong with it `where` it stands."""
     if isinstance(card, str):
         try:
-            card = parse(card, "/card")
+            card = parse(card, where)
         except ProblemError as problem:
             errors += problem.errors
             return None
     elif card is None:
         return None
     if not isinstance(card, dict):
-        errors.append(FieldError("/card", "It should be an Adaptive Card: an object, or its JSON text."))
+        errors.append(FieldError(where, "It should be an Adaptive Card: an object, or its JSON text."))
         return None
-    if error := size_error("/card", card, largest):
+    if error := size_error(where, card, largest):
         too_large.append(error)  # and looked at no further: a check takes its time
         return None
-    errors += [FieldError("/card" + p.pointer, p.detail) for p in (*cards.check(card), *cards.templated(card))]
+    errors += [FieldError(where + p.pointer, p.detail) for p in (*cards.check(card), *cards.templated(card))]
     return card
 
 

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from proactive.auth import Authenticator
+from proactive.outbound import Outbound
 from proactive.pace import Pace
 from proactive.settings import Bot, Settings
 from proactive.store.account import Account
+from proactive.store.answers import Answers
+from proactive.store.callbacks import Callbacks
 from proactive.store.chunks import Chunks
 from proactive.store.conversations import Conversations
 from proactive.store.rejected import Rejected
@@ -29,9 +32,12 @@ class Service:
     conversations: Conversations = field(init=False)
     sends: Sends = field(init=False)
     chunks: Chunks = field(init=False)
+    answers: Answers = field(init=False)
+    callbacks: Callbacks = field(init=False)
     rejected: Rejected = field(init=False)
     pace: Pace = field(init=False)
     teams: Teams = field(init=False)
+    outbound: Outbound = field(init=False)
     authenticator: Authenticator = field(init=False)
 
     def __post_init__(self) -> None:
@@ -40,9 +46,14 @@ class Service:
         self.conversations = Conversations(self.account)
         self.sends = Sends(self.account)
         self.chunks = Chunks(self.account)
+        self.answers = Answers(self.account)
+        self.callbacks = Callbacks(self.account)
         self.rejected = Rejected(self.account)
         self.pace = Pace(self.account, settings.requests_per_second, self.clock)
         self.teams = Teams(Tokens(), settings.service_hosts, allow_loopback=settings.local, clock=self.clock)
+        self.outbound = Outbound(
+            settings.callback_hosts, secret=settings.callback_secret, allow_loopback=settings.local, clock=self.clock
+        )
         self.authenticator = Authenticator(
             [bot.app_id for bot in settings.bots if bot.app_id], settings.service_hosts, allow_loopback=settings.local
         )
@@ -54,4 +65,5 @@ class Service:
     async def close(self) -> None:
         """Close all connections."""
         await self.teams.close()
+        await self.outbound.close()
         await self.account.close()

@@ -8,9 +8,9 @@ from typing import Any
 
 from proactive.plan import put_watched
 from proactive.service import Service
-from proactive.store.account import ERRANDS, LANES, PLANS, TIMERS
+from proactive.store.account import CALLBACKS, ERRANDS, LANES, PLANS, TIMERS, WAITS
 
-_TO = (PLANS, LANES, ERRANDS)
+_TO = (PLANS, LANES, ERRANDS, WAITS, CALLBACKS)
 _EARLY = 0.5  # seconds before its time at which a message counts as due
 
 

@@ -30,9 +30,11 @@ from proactive.model import (
     State,
 )
 from proactive.service import Service
-from proactive.store.chunks import Chunk, progress_row
+from proactive.store.answers import Place
+from proactive.store.chunks import Chunk, delivered_by, progress_row
 from proactive.store.conversations import Conversation
 from proactive.store.errors import Stale
+from proactive.tickets import PLACEHOLDER, ticket
 from proactive.verdicts import Kind, Verdict
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,7 @@ class Window:
         self._send = send
         self._chunk = chunk
         self._content = content
+        self._marked = send.wait is not None
         self._until = until
         self._bot = service.bot(send.bot)
         self._width = send.window
@@ -69,7 +72,7 @@ class Window:
         self._saved_at = 0.0
         self.held_until = 0.0  # when to go on, where Teams' ceiling leaves no room before
         self._asked_at = service.clock()
-        self._cancelled = bool(send.cancelled_at)
+        self._cancelled = bool(send.cancelled_at or send.ended_at)
         chunk.owner = owner
 
     async def run(self) -> None:
@@ -112,6 +115,7 @@ class Window:
         if self._send.options.if_outcome_unknown == "leave":
             for number in chunk.in_doubt():
                 self._note(number, Result(State.UNKNOWN, UNKNOWN, "interrupted", at=now))
+        await self._note_answered()
         due = [number for number in chunk.open() if chunk.result(number).retry_at <= now]
         if self._cancelled:
             self._cancel(chunk.open())
@@ -125,6 +129,17 @@ class Window:
                 self._note(number, result)
             else:
                 self._todo.append(number)
+
+    async def _note_answered(self) -> None:
+        """Settle who has answered already: an answer shows the delivery, whatever became of our record of it."""
+        if self._send.wait is None:
+            return
+        answered = await self._service.answers.answered(self._send.id, self._chunk.number)
+        for number in answered.numbers.intersection(self._chunk.open()):
+            answer = await self._service.answers.get(self._send.id, Place(self._chunk.number, number))
+            if answer:
+                before = self._chunk.result(number)
+                self._note(number, delivered_by(answer, before))
 
     def _without_sending(self, number: int, now: float) -> Result | None:
         person = self._people.get(self._chunk.people[number].user or "")
@@ -200,10 +215,11 @@ class Window:
         if self._cancelled or now - self._asked_at < _CANCEL_CHECK:
             return
         self._asked_at = now
-        if await self._service.sends.cancelled(self._send.id):
+        if await self._service.sends.stopped(self._send.id):
             self._cancelled = True
             self._todo.clear()
             self._ready.clear()
+            await self._note_answered()
             sending = {int(task.get_name()) for task in self._tasks}
             self._cancel([number for number in self._chunk.open() if number not in sending])
 
@@ -228,7 +244,7 @@ class Window:
         person = self._people[self._chunk.people[number].user or ""]
         try:
             verdict = await self._service.teams.send(
-                self._bot, person.service_url, person.conversation_id, self._content
+                self._bot, person.service_url, person.conversation_id, self._content_for(number)
             )
             if verdict.throttled:
                 await self._service.pace.throttled(
@@ -239,6 +255,12 @@ class Window:
             log.exception("a message of send %s ended in an error", self._send.id)
             verdict = Verdict(Kind.DOUBT, type(error).__name__)
         self._note(number, self._result(number, verdict, person))
+
+    def _content_for(self, number: int) -> bytes:
+        """Return what is posted: encoded once a send, with only the ticket being each person's own."""
+        if not self._marked:
+            return self._content
+        return self._content.replace(PLACEHOLDER, ticket(self._send, Place(self._chunk.number, number)).encode())
 
     def _result(self, number: int, verdict: Verdict, person: Conversation) -> Result:
         now = self._service.clock()
@@ -271,5 +293,7 @@ class Window:
         return Result(State.PENDING, None, verdict.reason, attempts=attempts, at=now, retry_at=retry_at)
 
     def _note(self, number: int, result: Result) -> None:
+        if number in self._chunk.results and self._chunk.results[number].final:
+            return  # its answer has told of the delivery before Teams did
         self._chunk.results[number] = result
         self._unsaved.append(number)

@@ -43,8 +43,8 @@ async def dispatch(service: Service, request: func.HttpRequest, routes: Map, *, 
     except MethodNotAllowed as error:
         allowed = ", ".join(sorted(error.valid_methods or []))
         raise ProblemError(405, f"This address takes {allowed}.", headers={"Allow": allowed}) from None
-    if handler is create_send:
-        values = {"operator": operator}
+    if handler in (create_send, cancel_send):
+        values = {**values, "operator": operator}
     response: func.HttpResponse = await handler(service, request, **values)
     return response
 
@@ -53,33 +53,34 @@ async def create_send(service: Service, request: func.HttpRequest, *, operator: 
     """`POST /sends`."""
     paging.refuse_unknown(request.params, set())
     key = idempotency_key(request.headers)
-    send = await accept(service, read_json(request), key=key, operator=operator)
     seconds = _preferred_wait(request.headers.get("prefer", ""))
+    send = await accept(service, read_json(request), key=key, operator=operator, hold=seconds)
     applied: dict[str, str] = {}
     if seconds:
         applied = {"Preference-Applied": f"wait={seconds}"}
         outcome = await _hold(service, send, seconds)
-        if outcome:
+        if send.held_until:
+            await service.sends.note(send.id, held_until=service.clock())
+        if outcome and (outcome.failed or not send.callback_url):
             return answer(424 if outcome.failed else 200, outcome.body, applied)
-    url = report.outcome_url(service, send)
-    body = {
-        "id": send.id,
-        "status": "accepted",
-        "statusUrl": report.status_url(service, send),
-        "outcomeUrl": url,
-    }
-    return answer(202, body, {**applied, "Location": url, "Retry-After": str(_RETRY_AFTER)})
+    outcome_url, status_url = report.outcome_url(service, send), report.status_url(service, send)
+    body = {"id": send.id, "status": "accepted", "statusUrl": status_url, "outcomeUrl": outcome_url}
+    if send.callback_url:
+        # A subscription: `Location` is what a DELETE unsubscribes.
+        return answer(201, body, {**applied, "Location": status_url})
+    return answer(202, body, {**applied, "Location": outcome_url, "Retry-After": str(_RETRY_AFTER)})
 
 
 async def _hold(service: Service, send: Send, seconds: int) -> report.Outcome | None:
-    """Wait for the outcome of a send, at most so many seconds."""
+    """Wait for the outcome of a send, or with a callback for its delivery, at most so many seconds."""
+    look = report.delivery if send.callback_url else report.outcome
     loop = asyncio.get_running_loop()
     until, pause = loop.time() + seconds, _FIRST_LOOK
     while (left := until - loop.time()) > 0:
         await asyncio.sleep(min(pause, left))
         pause = min(pause * 1.3, _SLOWEST_LOOK)
         now = await service.sends.get(send.id)
-        if now and (outcome := await report.outcome(service, now)):
+        if now and (outcome := await look(service, now)):
             return outcome
     return None
 
@@ -101,8 +102,7 @@ async def list_results(service: Service, request: func.HttpRequest, send: str) -
     params = request.params
     paging.refuse_unknown(params, {"state", "top", "continuation"})
     states = [State(word) for word in paging.one_of(params, "state", [state.value for state in State])]
-    as_csv = "text/csv" in request.headers.get("accept", "").lower()
-    top = paging.top(params, default=_MOST_ROWS if as_csv else 100, most=_MOST_ROWS if as_csv else 1000)
+    as_csv, top = _form(request)
     place = paging.continuation(params)
     place = [0, 0] if place is None else place
     if not (isinstance(place, list) and [type(part) for part in place] == [int, int] and min(place) >= 0
@@ -113,17 +113,49 @@ async def list_results(service: Service, request: func.HttpRequest, send: str) -
     token = paging.token(following)
     if not as_csv:
         return answer(200, {"results": rows, "continuation": token})
+    url = f"{report.status_url(service, kept)}/recipients"
+    return _table(report.table(rows), url, {**params, "continuation": token or ""})
+
+
+async def list_responses(service: Service, request: func.HttpRequest, send: str) -> func.HttpResponse:
+    """`GET /sends/{id}/responses`: the answers, a page as JSON; as CSV all of them unless `top` is given."""
+    params = request.params
+    paging.refuse_unknown(params, {"top", "continuation"})
+    as_csv, top = _form(request)
+    after = paging.continuation(params)
+    after = "" if after is None else after
+    if not isinstance(after, str) or not paging.KEY.fullmatch(after):
+        raise paging.broken_continuation()
+    kept = await _kept(service, send)
+    rows, following = await report.responses(service, kept, top=min(top, 1000), after=after)
+    while as_csv and following and len(rows) < top:
+        more, following = await report.responses(service, kept, top=min(top - len(rows), 1000), after=following)
+        rows += more
+    token = paging.token(following)
+    if not as_csv:
+        return answer(200, {"responses": rows, "continuation": token})
+    url = f"{report.status_url(service, kept)}/responses"
+    return _table(report.table(rows, report.RESPONSE_COLUMNS), url, {**params, "continuation": token or ""})
+
+
+def _form(request: func.HttpRequest) -> tuple[bool, int]:
+    """Return whether a table is asked for, and of how many rows at the most."""
+    as_csv = "text/csv" in request.headers.get("accept", "").lower()
+    most = _MOST_ROWS if as_csv else 1000
+    return as_csv, paging.top(request.params, default=_MOST_ROWS if as_csv else 100, most=most)
+
+
+def _table(text: str, url: str, following: Mapping[str, str]) -> func.HttpResponse:
     headers = {"Cache-Control": "no-store"}
-    if token:
-        query = urlencode({**params, "continuation": token})
-        headers["Link"] = f'<{report.status_url(service, kept)}/recipients?{query}>; rel="next"'
-    return func.HttpResponse(report.table(rows), status_code=200, headers=headers, mimetype="text/csv")
+    if following["continuation"]:
+        headers["Link"] = f'<{url}?{urlencode(following)}>; rel="next"'
+    return func.HttpResponse(text, status_code=200, headers=headers, mimetype="text/csv")
 
 
-async def cancel_send(service: Service, request: func.HttpRequest, send: str) -> func.HttpResponse:
-    """`DELETE /sends/{id}`."""
+async def cancel_send(service: Service, request: func.HttpRequest, send: str, *, operator: bool) -> func.HttpResponse:
+    """`DELETE /sends/{id}`: a flow thereby unsubscribes; of what an operator cancels the flow is told."""
     paging.refuse_unknown(request.params, set())
-    if await cancelling.cancel(service, _id(send)) is None:
+    if await cancelling.cancel(service, _id(send), told=operator) is None:
         raise ProblemError(404, "There is no such send.")
     return answer(204)
 
@@ -134,7 +166,8 @@ async def unsubscribe(service: Service, request: func.HttpRequest) -> func.HttpR
     if not isinstance(body, Mapping) or set(body) != {"callbackUrl"} or not isinstance(body["callbackUrl"], str):
         error = FieldError("/callbackUrl", "Give the callback URL of the send, and nothing else.")
         raise ProblemError(400, "The request has errors.", [error])
-    if await cancelling.cancel(service, send_id(callback_key(body["callbackUrl"]))) is None:
+    send = await service.sends.led_to(send_id(callback_key(body["callbackUrl"])))
+    if await cancelling.cancel(service, send, told=False) is None:
         raise ProblemError(404, "There is no send with this callback URL.")
     return answer(204)
 
@@ -177,6 +210,7 @@ def rules() -> list[Rule]:
         Rule("/sends/<send>", methods=["GET"], endpoint=get_send),
         Rule("/sends/<send>", methods=["DELETE"], endpoint=cancel_send),
         Rule("/sends/<send>/recipients", methods=["GET"], endpoint=list_results),
+        Rule("/sends/<send>/responses", methods=["GET"], endpoint=list_responses),
         Rule("/unsubscribe", methods=["POST"], endpoint=unsubscribe),
         Rule("/bots", methods=["GET"], endpoint=list_bots),
         Rule("/bots/<bot>/users/<user>", methods=["GET"], endpoint=get_user),

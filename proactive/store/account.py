@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from proactive.rooms import room
 from proactive.settings import StorageAccount
@@ -18,10 +18,12 @@ from proactive.store.errors import Conflict, Stale, StorageAway, StorageError
 
 TABLES = ("conversations", "sends", "rejected", "pace")
 SENDS, PLANS, LANES, TIMERS, ERRANDS = "sends", "plans", "lanes", "timers", "errands"
-QUEUES = (SENDS, PLANS, LANES, TIMERS, ERRANDS)
+WAITS, CALLBACKS = "waits", "callbacks"
+QUEUES = (SENDS, PLANS, LANES, TIMERS, ERRANDS, WAITS, CALLBACKS)
 LONGEST_DELAY = 7 * 86_400  # seconds: a storage queue hides a message no longer
 
 type Row = dict[str, Any]
+type Change = tuple[Literal["insert", "delete", "touch"], Row] | tuple[Literal["update"], Row, str]
 
 log = logging.getLogger(__name__)
 
@@ -133,24 +135,30 @@ class Account:
         """Remove a row if it is there."""
         await self._table(table, lambda client: client.delete_entity(partition, row))
 
-    async def transaction(self, table: str, changes: Sequence[tuple[str, Row] | tuple[str, Row, str]]) -> list[str]:
-        """Do all changes of one partition or none; return their new ETags.
+    async def transaction(self, table: str, changes: Sequence[Change]) -> list[str]:
+        """Do all changes of one partition or none; return their new ETags (empty for what was removed).
 
-        A change is ("insert", row), or ("update", row, etag) which merges. Raises `Conflict` or `Stale`.
+        A change is ("insert", row), ("delete", row), ("update", row, etag), which merges, or ("touch", row), which
+        merges into a row that must be there, whatever its ETag. Raises `Conflict` or `Stale`.
         """
         merge = await self._mode("MERGE")
         condition = await self._if_unmodified()
-        operations = [
-            ("create", change[1])
-            if len(change) == 2
-            else ("update", change[1], {"mode": merge, "etag": change[2], "match_condition": condition})
-            for change in changes
-        ]
+        operations: list[tuple[Any, ...]] = []
+        for change in changes:
+            match change:
+                case ("insert", row):
+                    operations.append(("create", row))
+                case ("delete", row):
+                    operations.append(("delete", row))
+                case ("touch", row):
+                    operations.append(("update", row, {"mode": merge}))
+                case (_, row, etag):
+                    operations.append(("update", row, {"mode": merge, "etag": etag, "match_condition": condition}))
         try:
             answers = await self._table(table, lambda client: client.submit_transaction(operations))
         except _MissingError as error:
             raise Stale from error
-        return [str(answer["etag"]) for answer in answers]
+        return [str(answer.get("etag", "")) for answer in answers]
 
     async def pages(
         self, table: str, query: str, *, select: Sequence[str] | None = None, top: int = 1000, after: Any = None

@@ -14,11 +14,11 @@ Between two writes a crash leaves in doubt just those before `marked` without a 
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from proactive.model import FINAL_STATES, Recipient, Result, State
+from proactive.model import DELIVERED, FINAL_STATES, OPEN_STATES, Recipient, Result, State
 from proactive.store.account import Account, Row, quoted
 from proactive.store.errors import Stale
 from proactive.store.pack import compress, decompress, pack, unpack
@@ -62,11 +62,30 @@ class Chunk:
         known = self.results.get(number)
         return known or Result(State.SENDING if number < self.marked else State.PENDING)
 
+    def all_answered(self, numbers: Container[int]) -> bool:
+        """Whether `numbers` holds everybody whom the message has reached, and nobody else may still get it."""
+        states = ((n, self.result(n).state) for n in range(len(self.people)))
+        return all(n in numbers for n, state in states if state is State.DELIVERED or state in OPEN_STATES)
+
     def counts(self) -> dict[str, int]:
         """Return how many have ended in each final state, how many are open, and how many there are."""
         states = Counter(result.state.value for result in self.results.values() if result.final)
         counts = {name: states[name] for name in _COUNTS}
         return {"size": len(self.people), "open": len(self.people) - sum(counts.values()), **counts}
+
+
+def delivered_by(answer: dict[str, Any], before: Result) -> Result:
+    """Return the result of somebody who has answered: an answer that overtakes our record shows the delivery."""
+    return before._replace(
+        state=State.DELIVERED,
+        code=DELIVERED,
+        reason="",
+        message_id=answer["messageId"],
+        conversation_id=answer["conversationId"],
+        attempts=max(1, before.attempts),
+        at=answer["at"],
+        retry_at=0.0,
+    )
 
 
 def chunk_key(plan: str, number: int) -> str:

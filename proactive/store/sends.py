@@ -3,6 +3,9 @@
 <id>             send                     options, content, how far it has come
 <id>             in-<content hash>-00000  recipients as the sender named them, until the plan is made
 <id>             chunk-<plan>-00000       some hundreds of people with their results (see chunks.py)
+<id>             answer-…, end, …         the answers to a card that waits (see answers.py)
+<id>             callback-…               what was tried to hand the outcome over (see callbacks.py)
+<alias>          alias                    the send whose callback URL the alias was made of
 day-2026-12-01   <newest first>-<id>      the index
 """
 
@@ -11,12 +14,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from proactive.model import Entry, Options, Send
-from proactive.store.account import Account, Row, quoted
+from proactive.model import Entry, Options, Send, Wait
+from proactive.store.account import Account, Change, Row, quoted
 from proactive.store.pack import pack, unpack
 
 _TABLE = "sends"
-_SEND = "send"
+_SEND, _ALIAS = "send", "alias"
+_MOMENTS = ("send_at", "cancelled_at", "completed_at", "ended_at", "called_at", "silent_at", "held_until")
 _ENTRIES_PER_ROW = 10_000
 _LAST_SECOND = 99_999_999_999.0  # newest first: keys count down from here
 
@@ -27,9 +31,9 @@ class Sends:
     def __init__(self, account: Account) -> None:
         self._account = account
 
-    async def add(self, send: Send, chunks: Sequence[Row] = ()) -> Send:
-        """Keep a new send together with its chunks, all or nothing. Raises `Conflict` when its id is taken."""
-        changes = [("insert", _row(send)), *(("insert", chunk) for chunk in chunks)]
+    async def add(self, send: Send, rows: Sequence[Row] = ()) -> Send:
+        """Keep a new send together with other rows of it, all or nothing. Raises `Conflict` when its id is taken."""
+        changes: list[Change] = [("insert", _row(send)), *(("insert", row) for row in rows)]
         etags = await self._account.transaction(_TABLE, changes)
         return replace(send, etag=etags[0])
 
@@ -56,10 +60,24 @@ class Sends:
         row = await self._account.get(_TABLE, send_id, _SEND)
         return _send(row) if row else None
 
-    async def cancelled(self, send_id: str) -> bool:
-        """Return whether a send was cancelled, reading no more than that."""
-        row = await self._account.get(_TABLE, send_id, _SEND, ("cancelled_at",))
-        return bool(row and row.get("cancelled_at"))
+    async def stopped(self, send_id: str) -> bool:
+        """Return whether a send was cancelled or is answered already, reading no more than that."""
+        row = await self._account.get(_TABLE, send_id, _SEND, ("cancelled_at", "ended_at"))
+        return bool(row and (row.get("cancelled_at") or row.get("ended_at")))
+
+    async def note(self, send_id: str, **changes: float) -> None:
+        """Write moments into a send that nobody competes for, whatever else has changed in it."""
+        row = {"PartitionKey": send_id, "RowKey": _SEND, **changes}
+        await self._account.transaction(_TABLE, [("touch", row)])
+
+    async def lead(self, alias: str, send_id: str) -> None:
+        """Let the id that a callback URL stands for lead to a send that has another."""
+        await self._account.upsert(_TABLE, {"PartitionKey": alias, "RowKey": _ALIAS, "send": send_id})
+
+    async def led_to(self, alias: str) -> str:
+        """Return the id to which another leads; itself where it is a send's own."""
+        row = await self._account.get(_TABLE, alias, _ALIAS)
+        return str(row["send"]) if row else alias
 
     async def update(self, send: Send, **changes: Any) -> Send:
         """Change some fields of a send that is still as it was read; return it. Raises `Stale` when it is not."""
@@ -69,7 +87,9 @@ class Sends:
     async def complete(self, send: Send, at: float, chunk: tuple[Row, str] | None = None) -> list[str]:
         """Mark a send as completed, once, together with the last write of its only chunk. Raises `Stale`."""
         done = {"PartitionKey": send.id, "RowKey": _SEND, "completed_at": at}
-        changes = [("update", done, send.etag), *([("update", *chunk)] if chunk else [])]
+        changes: list[Change] = [("update", done, send.etag)]
+        if chunk:
+            changes.append(("update", *chunk))
         return await self._account.transaction(_TABLE, changes)
 
     async def newest(self, day: str, after: str, top: int) -> list[tuple[str, str]]:
@@ -90,7 +110,7 @@ def _between(partition: str, prefix: str) -> str:
 
 
 def _row(send: Send) -> Row:
-    optional = {"send_at": send.send_at, "cancelled_at": send.cancelled_at, "completed_at": send.completed_at}
+    optional = {name: getattr(send, name) for name in _MOMENTS}
     return {
         "PartitionKey": send.id,
         "RowKey": _SEND,
@@ -106,6 +126,8 @@ def _row(send: Send) -> Row:
         "lanes": send.lanes,
         **pack("options", [getattr(send.options, name) for name in Options.__slots__]),
         **pack("activity", send.activity),
+        **pack("wait", [getattr(send.wait, name) for name in Wait.__slots__] if send.wait else None),
+        **pack("callback_url", send.callback_url),
         **{name: value for name, value in optional.items() if value is not None},
     }
 
@@ -118,7 +140,8 @@ def _send(row: Row) -> Send:
         bot=row["bot"],
         tenant=row["tenant"],
         created_at=row["created_at"],
-        send_at=row.get("send_at"),
+        wait=Wait(*waits) if (waits := unpack("wait", row)) else None,
+        callback_url=unpack("callback_url", row),
         options=Options(*unpack("options", row)),
         activity=unpack("activity", row),
         entries=row["entries"],
@@ -126,7 +149,6 @@ def _send(row: Row) -> Send:
         total=row["total"],
         chunks=row["chunks"],
         lanes=row["lanes"],
-        cancelled_at=row.get("cancelled_at"),
-        completed_at=row.get("completed_at"),
+        **{name: row.get(name) for name in _MOMENTS},
         etag=row["etag"],
     )

@@ -10,12 +10,12 @@ import pytest
 
 from local.teams import Person, TeamsStandIn
 from local.teams.people import people as crowd_of
-from proactive import deliver, errands, plan, timers
+from proactive import callback, chores, deliver, errands, plan, timers
 from proactive.accept import accept
 from proactive.model import Send
 from proactive.service import Service
 from proactive.settings import Bot, Settings, StorageAccount
-from proactive.store.account import ERRANDS, LANES, PLANS, QUEUES, TIMERS, QueueReceipt
+from proactive.store.account import CALLBACKS, ERRANDS, LANES, PLANS, QUEUES, TIMERS, WAITS, QueueReceipt
 from proactive.store.conversations import Conversation
 
 
@@ -27,6 +27,33 @@ class Clock:
 
     def __call__(self) -> float:
         return time.time() + self.ahead
+
+
+class CrashError(BaseException):
+    """Stands for the end of a process: nothing in the house catches it. `done` is what was done before it."""
+
+    def __init__(self, done: object = None) -> None:
+        super().__init__()
+        self.done = done
+
+
+def crash_at(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, nth: int, *, after: bool) -> None:
+    """Let the `nth` call of a method end the process, before or after its work."""
+    real = getattr(owner, name)
+    calls = 0
+
+    async def call(self: object, *args: object, **kwargs: object) -> object:
+        nonlocal calls
+        calls += 1
+        now = calls == nth
+        if now and not after:
+            raise CrashError
+        result = await real(self, *args, **kwargs)
+        if now:
+            raise CrashError(result)
+        return result
+
+    monkeypatch.setattr(owner, name, call)
 
 
 class House:
@@ -54,18 +81,23 @@ class House:
         """
         service = Service(self.settings, clock=self.clock)
         self.instances.append(service)
-        put, take_back = service.account.put, service.account.take_back
+        account = service.account
 
         async def noted(queue: str, message: Any, delay: float = 0) -> QueueReceipt:
-            receipt = await put(queue, message, delay)
+            try:
+                receipt = await type(account).put(account, queue, message, delay)
+            except CrashError as crash:
+                if isinstance(crash.done, QueueReceipt):
+                    self.put.append((queue, crash.done.id, json.dumps(message)))
+                raise
             self.put.append((queue, receipt.id, json.dumps(message)))
             return receipt
 
         async def taken(receipt: QueueReceipt) -> None:
+            await type(account).take_back(account, receipt)
             self.taken.append(receipt.id)
-            await take_back(receipt)
 
-        service.account.put, service.account.take_back = noted, taken  # type: ignore[method-assign]
+        account.put, account.take_back = noted, taken  # type: ignore[method-assign]
         return service
 
     async def knows(self, people: list[Person], **known: Any) -> None:
@@ -111,20 +143,48 @@ class House:
         """Run what is visible on these queues, once; return how many messages there were."""
         service = service or self.service
         done = 0
-        for queue in queues or (PLANS, LANES, ERRANDS, TIMERS):
+        for queue in queues or (PLANS, LANES, ERRANDS, WAITS, CALLBACKS, TIMERS):
             client = service.account._queues.get_queue_client(queue)
             messages = [m async for m in client.receive_messages(messages_per_page=32, visibility_timeout=600)]
             for message in messages:
-                await run(service, queue, json.loads(message.content))
-                await client.delete_message(message)
                 self.taken.append(message.id)
+                await client.delete_message(message)
+                await self.carry_out(queue, json.loads(message.content), service)
                 done += 1
         return done
+
+    async def carry_out(self, queue: str, body: dict[str, Any], service: Service | None = None) -> None:
+        """Run one message; a crash lets the queue show it again after its ten minutes."""
+        try:
+            await run(service or self.service, queue, body)
+        except CrashError:
+            timer = {"to": queue, "at": self.clock() + 600, "body": body}
+            self.put.append((TIMERS, uuid.uuid4().hex, json.dumps(timer)))
+            raise
 
     async def drain(self) -> None:
         """Run what is visible until nothing is."""
         while await self.step():
             pass
+
+    async def advance(self, seconds: float) -> None:
+        """Put the clock forward and run all that becomes due, without waiting for storage to show it."""
+        end = self.clock.ahead + seconds
+        while True:
+            await self.drain()
+            due = min((t for t in self.unrung() if t[0] <= self.clock() + end - self.clock.ahead), default=None)
+            if due is None:
+                break
+            at, number, timer = due
+            self.clock.ahead = min(end, max(self.clock.ahead, self.clock.ahead + at - self.clock()))
+            self.taken.append(number)
+            await self.carry_out(timer["to"], timer["body"])
+        self.clock.ahead = end
+
+    def unrung(self) -> list[tuple[float, str, dict[str, Any]]]:
+        """Return when each timer rings that still stands on its queue."""
+        timers = [(number, json.loads(body)) for name, number, body in self.put if name == TIMERS]
+        return [(timer["at"], number, timer) for number, timer in timers if number not in self.taken]
 
     async def pending(self, queue: str) -> list[dict[str, Any]]:
         """Return what stands on a queue, hidden or not, as it was put there by this service."""
@@ -143,6 +203,10 @@ async def run(service: Service, queue: str, body: dict[str, Any]) -> None:
             await timers.ring(service, body)
         case "errands":
             await errands.run(service, body)
+        case "waits":
+            await chores.run(service, body)
+        case "callbacks":
+            await callback.call(service, body["send"], body["event"])
 
 
 @pytest.fixture

@@ -11,29 +11,7 @@ from proactive.model import lanes_for
 from proactive.store.account import LANES, PLANS, TIMERS
 from proactive.store.chunks import Chunk, Chunks
 from proactive.store.sends import Sends
-from tests.delivery.conftest import Clock, House
-
-
-class CrashError(BaseException):
-    """Stands for the end of a process: nothing in the house catches it."""
-
-
-def crash_at(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, nth: int, *, after: bool) -> None:
-    """Let the `nth` call of a storage method end the process, before or after its work."""
-    real = getattr(owner, name)
-    calls = 0
-
-    async def call(self: object, *args: object, **kwargs: object) -> object:
-        nonlocal calls
-        calls += 1
-        if calls == nth and not after:
-            raise CrashError
-        result = await real(self, *args, **kwargs)
-        if calls == nth:
-            raise CrashError
-        return result
-
-    monkeypatch.setattr(owner, name, call)
+from tests.delivery.conftest import Clock, CrashError, House, crash_at
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])

@@ -162,7 +162,7 @@ async def test_one_failing_recipient_keeps_nobody_else_from_the_message(
 async def test_cancelling_stops_what_is_not_sent_yet(house: House, teams: TeamsStandIn, people: list[Person]) -> None:
     await house.knows(people)
     send = await house.accept(people)
-    await cancel(house.service, send.id)
+    await cancel(house.service, send.id, told=True)
 
     await house.drain()
 
@@ -178,7 +178,7 @@ async def test_cancelling_after_the_end_changes_nothing(house: House, people: li
     send = await house.accept(people[:1])
     await house.drain()
 
-    await cancel(house.service, send.id)
+    await cancel(house.service, send.id, told=True)
     await house.drain()
 
     assert await house.states(send) == ["delivered"]

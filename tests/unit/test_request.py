@@ -283,8 +283,6 @@ def test_what_breaks_a_rule_is_refused_with_its_pointer(changes: dict[str, Any],
     [
         ({"recipients": [{"group": "11111111-2222-3333-4444-555555555555"}]}, "/recipients/0/group"),
         ({"recipients": ["ada", {"team": "11111111-2222-3333-4444-555555555555"}]}, "/recipients/1/team"),
-        ({"message": ABSENT, "card": CARD, "wait": {}}, "/wait"),
-        ({"callbackUrl": "https://prod-01.westeurope.logic.azure.com/x"}, "/callbackUrl"),
         ({"options": {"ifChatIsActive": "postpone"}}, "/options/ifChatIsActive"),
         ({"options": {"ifBotNotInstalled": "install"}}, "/options/ifBotNotInstalled"),
         ({"options": {"ifOutcomeUnknown": "leave"}}, "/options/ifOutcomeUnknown"),
