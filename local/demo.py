@@ -1,4 +1,4 @@
-"""The main job in one go: people install the bot, a message and a card go out to them, and what became of both.
+"""The main job in one go: people install the bot, a message and cards go out to them, and somebody answers.
 
 Everything is real but Teams and its people: the app runs in the local Functions host, storage is Azurite.
 """
@@ -14,6 +14,7 @@ from typing import get_args
 import aiohttp
 from rich.console import Console
 
+from local import demo_ask
 from local.demo_sends import CHAT_ACTIVE, DELIVERED, NOT_INSTALLED, PARALLELISM, Outgoing, check, send, table
 from local.demo_stage import BOT_NAME, DEMO_RATE, LATENCY, LOG, REPLY, TEAMS_RATE, DemoError, Stage, stage
 from local.host.errors import StartError
@@ -22,6 +23,7 @@ from local.teams import people as invented
 from local.teams.crowd import InstallEvent
 
 _FEWEST, _MOST = 20, 10_000
+_ASKED = 5
 _MESSAGE = "Your order *4711* is ready"
 _CARD = json.loads((Path(__file__).parent / "cards" / "order-summary.json").read_text(encoding="utf-8"))
 _MESSAGE_AND_CARD = (
@@ -38,17 +40,20 @@ _LEARNING_SECONDS, _LEARNING_SECONDS_EACH = 30.0, 0.1
 
 @dataclass(frozen=True)
 class Cast:
-    """The people of the demo; `chatting` and `gone` are some of them."""
+    """The people of the demo; `chatting`, `gone` and `asked` are some of them."""
 
     people: list[Person]
     chatting: list[Person]
     gone: list[Person]
+    asked: list[Person]
 
     @classmethod
     def of(cls, count: int) -> "Cast":
-        """Return so many people, of whom every twentieth chats with the bot and every tenth uninstalls it."""
+        """Return so many people: every twentieth chats with the bot, every tenth uninstalls it, others are asked."""
         people = invented(count)
-        return cls(people, people[3::20], people[7::10])
+        chatting, gone = people[3::20], people[7::10]
+        others = [person for person in people[:_FEWEST] if person not in (*chatting, *gone)]
+        return cls(people, chatting, gone, others[:_ASKED])
 
     def codes(self) -> dict[Person, int]:
         """Return the status code in which a send has to end for each person."""
@@ -89,6 +94,7 @@ async def _play(console: Console, cast: Cast) -> None:
             check(on.teams, sent, cast.codes())
         console.print(table(sends))
         _tell(on)
+        await _ask(on, cast)
 
 
 async def _install(on: Stage, cast: Cast) -> None:
@@ -134,6 +140,15 @@ async def _chat_and_uninstall(on: Stage, cast: Cast) -> None:
     for person in cast.gone[1::2]:
         on.teams.uninstall(person)
     on.teams.clear()
+
+
+async def _ask(on: Stage, cast: Cast) -> None:
+    """Ask some people a question, which the first of them answers."""
+    on.teams.clear()
+    with on.console.status("a question goes out, and waits for an answer"):
+        asked = await demo_ask.ask(on, cast.asked)
+    demo_ask.check(asked)
+    on.console.print(demo_ask.story(asked), markup=False, soft_wrap=True)
 
 
 def _tell(on: Stage) -> None:

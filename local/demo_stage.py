@@ -1,6 +1,8 @@
 """What the demo plays on: storage, the Teams stand-in with its people, and the service as a process of its own."""
 
+import base64
 import contextlib
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ from local.teams import Crowd, Person, TeamsStandIn
 LOG = Path(__file__).parents[1] / ".local" / "demo.log"
 BOT_NAME = "demo"
 REPLY = "Nobody reads what is written here."
+CALLBACK_SECRET = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+"""Signs what the flow is told."""
 TEAMS_RATE = 50
 """Requests a second that Teams takes from one bot in one tenant."""
 DEMO_RATE = 1000
@@ -34,6 +38,7 @@ _SETTINGS = {
     "PROACTIVE_REQUESTS_PER_SECOND": str(DEMO_RATE),
     "PROACTIVE_ACTIVE_CHAT_MINUTES": "30",
     "PROACTIVE_REPLY_TEXT": REPLY,
+    "PROACTIVE_CALLBACK_SECRET": CALLBACK_SECRET,
     "MicrosoftAppId": "",
 }
 

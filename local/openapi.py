@@ -17,107 +17,18 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 from werkzeug.routing import Map
 
+from local.openapi_schemas import ACTIVITY, ANSWERS, COUNT, ID, TEXT, URL, Json, members, ref
 from proactive.doors import health, messages, ops, outcomes, v1
-from proactive.model import SendStatus, State
 from proactive.problems import TITLES
 from proactive.request import SendBody
-
-type Json = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "docs" / "openapi.json"
 DOORS: Mapping[str, Map] = {"v1": v1.ROUTES, "ops": ops.ROUTES}
 
 # What `SendBody` has and a request is refused for as yet. A capability that comes leaves its line here.
-_NOT_YET_FIELDS = ("wait", "callbackUrl")
 _NOT_YET_VALUES = {"ifChatIsActive": "postpone", "ifBotNotInstalled": "install", "ifOutcomeUnknown": "leave"}
 _NOT_YET_RECIPIENTS = ("group", "team")
-
-# Schemas
-
-
-def _object(optional: tuple[str, ...] = (), /, **properties: Json) -> Json:
-    required = [name for name in properties if name not in optional]
-    return {"type": "object", "properties": properties, "required": required}
-
-
-def _or_null(schema: Json, description: str = "") -> Json:
-    return {**schema, "type": [schema["type"], "null"], **({"description": description} if description else {})}
-
-
-def _list(of: Json) -> Json:
-    return {"type": "array", "items": of}
-
-
-def _ref(name: str, kind: str = "schemas") -> Json:
-    return {"$ref": f"#/components/{kind}/{name}"}
-
-
-_TEXT: Json = {"type": "string"}
-_COUNT: Json = {"type": "integer", "minimum": 0}
-_FLAG: Json = {"type": "boolean"}
-_URL: Json = {"type": "string", "format": "uri"}
-_MOMENT: Json = {"type": "string", "format": "date-time"}
-_ID: Json = {"type": "string", "pattern": "^[a-z2-7]{26}$"}
-_STATUS: Json = {"type": "string", "enum": [status.value for status in SendStatus]}
-_STATE: Json = {"type": "string", "enum": [state.value for state in State]}
-_PAGE = _or_null(_TEXT, "Where the next page begins; null at the end")
-
-_ANSWERS: Json = {
-    "Problem": {
-        **_object(
-            ("errors",), type=_TEXT, title=_TEXT, status={"type": "integer"}, detail=_TEXT,
-            errors=_list(_object(pointer=_TEXT, detail=_TEXT)),
-        ),
-        "description": "What is wrong (RFC 9457). `pointer` is a JSON pointer, or `?` and a query parameter",
-    },
-    "Accepted": _object(id=_ID, status={"const": "accepted"}, statusUrl=_URL, outcomeUrl=_URL),
-    "Counts": {
-        **_object(**dict.fromkeys(
-            ("total", "pending", "delivered", "notInstalled", "chatActive", "failed", "unknown", "cancelled",
-             "responded"), _COUNT)),
-        "description": "All but `total` and `responded` sum to `total`",
-    },
-    "Send": _object(
-        ("sendAt", "cancelledAt", "completedAt"),
-        id=_ID, status=_STATUS, bot=_TEXT, tenant=_TEXT, counts=_ref("Counts"),
-        createdAt=_MOMENT, sendAt=_MOMENT, cancelledAt=_MOMENT, completedAt=_MOMENT, deliverUntil=_MOMENT,
-        options=_ref("Options"), statusUrl=_URL, resultsUrl=_URL,
-    ),
-    "Result": _object(
-        recipient=_TEXT, userId=_or_null(_TEXT), state=_STATE,
-        statusCode={"enum": [200, 100, 300, 404, 409, 413, 502, 504, None]},
-        succeeded=_or_null(_FLAG), reason=_or_null(_TEXT), messageId=_or_null(_TEXT), conversationId=_or_null(_TEXT),
-        attempts=_COUNT, deliveredAt=_or_null(_MOMENT), response={"type": "null"},
-    ),
-    "Results": _object(results=_list(_ref("Result")), continuation=_PAGE),
-    "Outcome": _object(
-        ("messageId",),
-        id=_ID, outcome={"enum": ["completed", "cancelled"]},
-        statusCode={"enum": [200, 100, 207, 300, 404, 409, 413, 502, 504]}, succeeded=_FLAG, messageId=_TEXT,
-        counts=_ref("Counts"), results=_list(_ref("Result")), resultsUrl=_URL,
-    ),
-    "Progress": _object(id=_ID, status=_STATUS, counts=_ref("Counts")),
-    "Bots": _object(bots=_list(_object(name=_TEXT, appId=_or_null(_TEXT), tenants=_list(_TEXT)))),
-    "User": _object(
-        user=_TEXT, userId=_or_null(_TEXT), installed=_FLAG, chatActive=_FLAG, lastActivityAt=_or_null(_MOMENT)
-    ),
-    "Sends": _object(sends=_list(_ref("Send")), continuation=_PAGE),
-    "Rejected": _object(
-        rejected=_list(_object(rejectedAt=_MOMENT, messageId=_TEXT, statusCode={"type": "integer"}, reason=_TEXT)),
-        continuation=_PAGE,
-    ),
-    "Health": _object(status=_TEXT),
-}  # fmt: skip
-
-_ACTIVITY: Json = {
-    **_object(
-        ("id", "timestamp"), type=_TEXT, id=_TEXT, timestamp=_MOMENT, channelId={"const": "msteams"}, serviceUrl=_URL,
-        recipient={"type": "object"}, conversation=_object(id=_TEXT),
-        **{"from": _object(id=_TEXT)},
-    ),
-    "description": "An activity of the Bot Framework, as Teams sends it",
-}  # fmt: skip
 
 
 class _Untitled(GenerateJsonSchema):
@@ -138,14 +49,10 @@ def _requests() -> Json:
         for member in schema["properties"].values():
             if member.get("default", ...) in (None, ""):
                 del member["default"]
-    for name in _NOT_YET_FIELDS:
-        del send["properties"][name]
     for name, value in _NOT_YET_VALUES.items():
         found["Options"]["properties"][name]["enum"].remove(value)
     entries = send["properties"]["recipients"]["anyOf"][1]["items"]
     entries["anyOf"] = [kind for kind in entries["anyOf"] if kind.get("required", [""])[0] not in _NOT_YET_RECIPIENTS]
-    if "wait" in _NOT_YET_FIELDS:
-        del found["Wait"]
     send["oneOf"] = [{"required": ["message"]}, {"required": ["card"]}]
     send["examples"] = [
         {"recipients": ["ada@contoso.com"], "message": "Your order *4711* is ready"},
@@ -158,13 +65,14 @@ def _requests() -> Json:
 # Answers
 
 _HEADERS: Json = {
-    "Location": {"description": "The outcome's address, which opens itself", "schema": _URL},
-    "Retry-After": {"description": "Seconds", "schema": _COUNT},
-    "Preference-Applied": {"description": "`wait=N`, where the answer was held", "schema": _TEXT},
-    "Link": {"description": "The next page of a table", "schema": _TEXT},
+    "Location": {"description": "The outcome's address, which opens itself", "schema": URL},
+    "Retry-After": {"description": "Seconds", "schema": COUNT},
+    "Preference-Applied": {"description": "`wait=N`, where the answer was held", "schema": TEXT},
+    "Link": {"description": "The next page of a table", "schema": TEXT},
 }
-_POLLED = {name: {**_ref(name, "headers"), "required": True} for name in ("Location", "Retry-After")}
-_HELD = {"Preference-Applied": _ref("Preference-Applied", "headers")}
+_POLLED = {name: {**ref(name, "headers"), "required": True} for name in ("Location", "Retry-After")}
+_SUBSCRIBED = {"Location": {"description": "What a DELETE unsubscribes", "schema": URL, "required": True}}
+_HELD = {"Preference-Applied": ref("Preference-Applied", "headers")}
 _WHY = {
     400: "The request is not valid",
     401: "No key, or a wrong one",
@@ -179,17 +87,17 @@ _WHY = {
 
 
 def _answer(description: str, schema: str = "", **more: Json) -> Json:
-    body: Json = {"content": {"application/json": {"schema": _ref(schema)}}} if schema else {}
+    body: Json = {"content": {"application/json": {"schema": ref(schema)}}} if schema else {}
     return {"description": description, **body, **more}
 
 
 def _refusals(*statuses: int) -> Json:
-    return {str(status): _ref(TITLES[status].title().replace(" ", ""), "responses") for status in statuses}
+    return {str(status): ref(TITLES[status].title().replace(" ", ""), "responses") for status in statuses}
 
 
 def _refusal(status: int) -> Json:
-    told = {} if status == 401 else {"content": {"application/problem+json": {"schema": _ref("Problem")}}}
-    again = {"headers": {"Retry-After": _ref("Retry-After", "headers")}} if status == 503 else {}
+    told = {} if status == 401 else {"content": {"application/problem+json": {"schema": ref("Problem")}}}
+    again = {"headers": {"Retry-After": ref("Retry-After", "headers")}} if status == 503 else {}
     return {"description": _WHY[status], **again, **told}  # 401 is the Functions host's own, without a body
 
 
@@ -209,18 +117,18 @@ class Operation:
 
 
 _PATH: Mapping[str, Json] = {
-    "send": _ID,
-    "bot": _TEXT,
-    "user": {**_TEXT, "description": "Any name that a recipient may have"},
-    "id": _ID,
-    "secret": _TEXT,
+    "send": ID,
+    "bot": TEXT,
+    "user": {**TEXT, "description": "Any name that a recipient may have"},
+    "id": ID,
+    "secret": TEXT,
 }
 _TOP: Json = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
-_CONTINUATION: Json = {**_TEXT, "description": "What the page before gave"}
-_TENANT: Mapping[str, Json] = {"tenant": {**_TEXT, "description": "Needed where the bot is used in several"}}
+_CONTINUATION: Json = {**TEXT, "description": "What the page before gave"}
+_TENANT: Mapping[str, Json] = {"tenant": {**TEXT, "description": "Needed where the bot is used in several"}}
 _LINKS: Json = {
     name: {"operationId": name, "parameters": {"send": "$response.body#/id"}}
-    for name in ("getSend", "listResults", "cancelSend")
+    for name in ("getSend", "listResults", "listResponses", "cancelSend")
 }
 _SEVERAL = "one or more, with `,` between"
 
@@ -230,6 +138,7 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
         "Send a message or a card to people",
         {
             "202": _answer("Accepted", "Accepted", links=_LINKS, headers=_POLLED | _HELD),
+            "201": _answer("Subscribed, with `callbackUrl`", "Accepted", links=_LINKS, headers=_SUBSCRIBED | _HELD),
             "200": _answer("The outcome, where the answer was held for it", "Outcome", headers=_HELD),
             "424": _answer("The same, of a run that is to be marked as failed", "Outcome", headers=_HELD),
             **_refusals(400, 401, 403, 413, 415, 422, 503),
@@ -238,7 +147,7 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
             "Idempotency-Key": {"type": "string", "minLength": 1, "maxLength": 256},
             "Prefer": {"type": "string", "pattern": "^wait=[0-9]{1,3}$", "description": "Hold the answer: seconds"},
         },
-        body=_ref("SendBody"),
+        body=ref("SendBody"),
     ),
     v1.get_send: Operation(
         "getSend", "Where a send stands", {"200": _answer("The send", "Send"), **_refusals(400, 401, 404, 503)}
@@ -249,13 +158,26 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
         {
             "200": _answer(
                 "A page of results; as CSV the whole table unless `top` is given",
-                headers={"Link": _ref("Link", "headers")},
-                content={"application/json": {"schema": _ref("Results")}, "text/csv": {"schema": _TEXT}},
+                headers={"Link": ref("Link", "headers")},
+                content={"application/json": {"schema": ref("Results")}, "text/csv": {"schema": TEXT}},
             ),
             **_refusals(400, 401, 404, 503),
         },
-        query={"state": {**_TEXT, "description": _SEVERAL, "examples": ["delivered,failed"]}, "top": _TOP,
+        query={"state": {**TEXT, "description": _SEVERAL, "examples": ["delivered,failed"]}, "top": _TOP,
                "continuation": _CONTINUATION},
+    ),
+    v1.list_responses: Operation(
+        "listResponses",
+        "The answers to a card that waits",
+        {
+            "200": _answer(
+                "A page of answers; as CSV all of them unless `top` is given",
+                headers={"Link": ref("Link", "headers")},
+                content={"application/json": {"schema": ref("Responses")}, "text/csv": {"schema": TEXT}},
+            ),
+            **_refusals(400, 401, 404, 503),
+        },
+        query={"top": _TOP, "continuation": _CONTINUATION},
     ),
     v1.cancel_send: Operation(
         "cancelSend", "Cancel what is not sent yet", {"204": _answer("Done"), **_refusals(400, 401, 404, 503)}
@@ -263,7 +185,7 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
     v1.unsubscribe: Operation(
         "unsubscribe", "Cancel the send that has this callback URL",
         {"204": _answer("Done"), **_refusals(400, 401, 404, 413, 415, 503)},
-        body={**_object(callbackUrl=_TEXT), "additionalProperties": False},
+        body={**members(callbackUrl=TEXT), "additionalProperties": False},
     ),
     v1.list_bots: Operation("listBots", "The bots", {"200": _answer("The bots", "Bots"), **_refusals(400, 401, 503)}),
     v1.get_user: Operation(
@@ -276,9 +198,9 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
         "The sends, newest first",
         {"200": _answer("A page of sends", "Sends"), **_refusals(400, 401, 503)},
         query={
-            "from": {**_TEXT, "description": "A day or a moment", "examples": ["2026-12-01"]},
-            "to": {**_TEXT, "description": "A day or a moment", "examples": ["2026-12-01T08:00:00Z"]},
-            "status": {**_TEXT, "description": _SEVERAL, "examples": ["completed,cancelled"]},
+            "from": {**TEXT, "description": "A day or a moment", "examples": ["2026-12-01"]},
+            "to": {**TEXT, "description": "A day or a moment", "examples": ["2026-12-01T08:00:00Z"]},
+            "status": {**TEXT, "description": _SEVERAL, "examples": ["completed,cancelled"]},
             "top": _TOP, "continuation": _CONTINUATION,
         },
     ),
@@ -306,7 +228,7 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
         "takeActivity", "What Teams tells the bot",
         {"200": _answer("Taken"), **_refusals(400, 403, 413, 415, 503),
          "401": {**_refusal(403), "description": "No Bot Framework token, or a wrong one"}},
-        body=_ACTIVITY,
+        body=ACTIVITY,
     ),
     health.door: Operation(
         "getHealth", "Whether the service can work",
@@ -347,7 +269,7 @@ def document() -> Json:
                  {"name": "ops", "description": "For operators: all of v1, and what can harm"}],
         "paths": paths,
         "components": {
-            "schemas": _requests() | _ANSWERS,
+            "schemas": _requests() | ANSWERS,
             "headers": _HEADERS,
             "responses": {
                 _refusals(status)[str(status)]["$ref"].rpartition("/")[2]: _refusal(status) for status in _WHY

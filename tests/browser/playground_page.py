@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
@@ -70,6 +71,12 @@ class PlaygroundPage:
         """Click the latest card's button of this title: an answer to the card, by Action.Submit or Action.Execute."""
         async with self._answered("message|invoke"):
             await self.cards.get_by_role("button", name=title, exact=True).last.click()
+
+    async def execute(self, title: str) -> Any:
+        """Click the latest card's button of this title, an Action.Execute; return what the bot answers in line."""
+        async with self._page.expect_response("**/_conversation/v1/invoke") as answer:
+            await self.click_button(title)
+        return await (await answer.value).json()
 
     async def uninstall(self) -> None:
         """Take the bot away from Alex."""

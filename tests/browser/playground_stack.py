@@ -1,15 +1,18 @@
-"""A running service whose Teams is the Agents Playground: the other tests' stack has a stand-in for it."""
+"""A running service whose Teams is the Agents Playground, and flows: the other tests' stack has a stand-in for it."""
 
 import asyncio
 import contextlib
+import itertools
 import os
 import sys
+import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
+from aiohttp import web
 
 from local.azurite import azurite
 from local.processes import Child
@@ -19,6 +22,56 @@ _START_SECONDS = 50.0
 _STOP_SECONDS = 35.0
 _FOREIGN = ("PROACTIVE_", "MicrosoftApp", "AzureWebJobs", "WEBSITE_", "LEGION_")
 _UP = (sys.executable, "-m", "local", "up", "--port", "0", "--playground-port", "0", "--storage")
+
+
+class Call(NamedTuple):
+    """A callback as a flow got it: when, in seconds of `time.monotonic`, with which `webhook-id`, and what it said."""
+
+    at: float
+    webhook_id: str
+    body: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Flow:
+    """A flow that is called back at `url`: it refuses with `refusals`, one after the other, and then says 202."""
+
+    refusals: list[int]
+    url: str = ""
+    calls: list[Call] = field(default_factory=list)
+
+    async def called(self, times: int, seconds: float) -> list[Call]:
+        """Wait until it has been called so many times. Raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while len(self.calls) < times:
+                await asyncio.sleep(0.05)
+        return self.calls
+
+    @property
+    def pauses(self) -> list[float]:
+        """Seconds between one call and the next."""
+        return [later.at - call.at for call, later in itertools.pairwise(self.calls)]
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Answer a callback."""
+        self.calls.append(Call(time.monotonic(), request.headers["webhook-id"], await request.json()))
+        return web.Response(status=self.refusals.pop(0) if self.refusals else 202)
+
+
+@contextlib.asynccontextmanager
+async def flow(*refusals: int) -> AsyncIterator[Flow]:
+    """Run a flow's web server on a free port."""
+    called = Flow(list(refusals))
+    app = web.Application()
+    app.router.add_post("/workflows/run", called.take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    called.url = f"http://127.0.0.1:{runner.addresses[0][1]}/workflows/run?sig=secret"
+    try:
+        yield called
+    finally:
+        await runner.cleanup()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +90,22 @@ class PlaygroundStack:
             assert answer.status == 200, (answer.status, await answer.text())
             outcome: dict[str, Any] = await answer.json()
             return outcome
+
+    async def ask(self, recipients: list[str], card: dict[str, Any], callback_url: str, **wait: Any) -> dict[str, Any]:
+        """Send a card that waits for an answer; return the subscription once the card is delivered."""
+        send = {"recipients": recipients, "card": card, "wait": wait, "callbackUrl": callback_url}
+        headers = {"Prefer": "wait=30"}
+        async with self.http.post(f"{self.service}/api/v1/sends", json=send, headers=headers) as answer:
+            assert answer.status == 201, (answer.status, await answer.text())
+            subscription: dict[str, Any] = await answer.json()
+            return subscription
+
+    async def read(self, url: str) -> dict[str, Any]:
+        """Return what stands at an address that the service gave."""
+        async with self.http.get(url) as answer:
+            assert answer.status == 200, (answer.status, await answer.text())
+            body: dict[str, Any] = await answer.json()
+            return body
 
     async def known(self, name: str) -> None:
         """Wait until this name leads to a person: the roster is read after an install has been answered."""

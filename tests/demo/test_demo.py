@@ -41,6 +41,9 @@ async def test_the_demo_shows_the_main_job_and_ends_well():
     assert row(output, "300 is in an active conversation with the bot") == [3, 3]
     assert row(output, "people") == [60, 60]
     assert "raised to 1,000 for the demo" in output
+    assert 'Ada Allen presses "Edit Order"' in output
+    assert 'that card says "Thanks for your response!"' in output
+    assert 'submitActionId "Edit Order", responder ada.allen.0@contoso.com, webhook-id ' in output
     assert "Everybody has exactly what they must have." in output
     assert "ready http" in LOG.read_text(encoding="utf-8")
 
@@ -51,6 +54,7 @@ async def test_settings_for_development_do_not_change_the_demo():
         "MicrosoftAppId": "0d6f3c52-77b1-4b0e-9d0a-2f1f6f6a4c33",
         "PROACTIVE_BOT_NAME": "orders",
         "PROACTIVE_REPLY_TEXT": "",
+        "PROACTIVE_CALLBACK_SECRET": "",
         "PROACTIVE_REQUESTS_PER_SECOND": "1",
     }
     code, output = await demo("--people", "20", **own)

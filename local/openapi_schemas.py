@@ -1,0 +1,117 @@
+"""The schemas of what the doors answer, for the OpenAPI document."""
+
+from typing import Any
+
+from proactive.model import SendStatus, State
+
+type Json = dict[str, Any]
+
+
+def members(optional: tuple[str, ...] = (), /, **properties: Json) -> Json:
+    """Return the schema of an object, all of whose members are required but the `optional` ones."""
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def or_null(schema: Json, description: str = "") -> Json:
+    """Return the schema of something that may be null."""
+    return {**schema, "type": [schema["type"], "null"], **({"description": description} if description else {})}
+
+
+def list_of(of: Json) -> Json:
+    """Return the schema of an array."""
+    return {"type": "array", "items": of}
+
+
+def ref(name: str, kind: str = "schemas") -> Json:
+    """Return a reference to a component."""
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+TEXT: Json = {"type": "string"}
+COUNT: Json = {"type": "integer", "minimum": 0}
+FLAG: Json = {"type": "boolean"}
+URL: Json = {"type": "string", "format": "uri"}
+MOMENT: Json = {"type": "string", "format": "date-time"}
+ID: Json = {"type": "string", "pattern": "^[a-z2-7]{26}$"}
+STATUS: Json = {"type": "string", "enum": [status.value for status in SendStatus]}
+STATE: Json = {"type": "string", "enum": [state.value for state in State]}
+PAGE = or_null(TEXT, "Where the next page begins; null at the end")
+
+RESPONSE: Json = {
+    "submitActionId": TEXT,
+    "actionId": or_null(TEXT),
+    "data": {"description": "The action's own data and the inputs"},
+    "responder": members(
+        objectId=TEXT, tenantId=TEXT, email=or_null(TEXT), userPrincipalName=or_null(TEXT), displayName=or_null(TEXT)
+    ),
+    "responseTime": MOMENT,
+    "messageId": TEXT,
+    "messageLink": URL,
+}
+CALLBACK: Json = {
+    "state": {"enum": ["pending", "accepted", "givenUp"]},
+    "attempts": list_of(members(at=MOMENT, statusCode=or_null({"type": "integer"}), error=or_null(TEXT))),
+}
+CALLBACK_OF_EVENT = members(event=TEXT, **CALLBACK)
+
+ANSWERS: Json = {
+    "Problem": {
+        **members(
+            ("errors",), type=TEXT, title=TEXT, status={"type": "integer"}, detail=TEXT,
+            errors=list_of(members(pointer=TEXT, detail=TEXT)),
+        ),
+        "description": "What is wrong (RFC 9457). `pointer` is a JSON pointer, or `?` and a query parameter",
+    },
+    "Accepted": members(id=ID, status={"const": "accepted"}, statusUrl=URL, outcomeUrl=URL),
+    "Counts": {
+        **members(**dict.fromkeys(
+            ("total", "pending", "delivered", "notInstalled", "chatActive", "failed", "unknown", "cancelled",
+             "responded"), COUNT)),
+        "description": "All but `total` and `responded` sum to `total`",
+    },
+    "Send": members(
+        ("sendAt", "cancelledAt", "completedAt", "waitUntil", "callback", "callbacks"),
+        id=ID, status=STATUS, bot=TEXT, tenant=TEXT, counts=ref("Counts"),
+        createdAt=MOMENT, sendAt=MOMENT, cancelledAt=MOMENT, completedAt=MOMENT, deliverUntil=MOMENT, waitUntil=MOMENT,
+        options=ref("Options"), statusUrl=URL, resultsUrl=URL,
+        callback=ref("Callback"), callbacks=list_of(CALLBACK_OF_EVENT),
+    ),
+    "Result": members(
+        recipient=TEXT, userId=or_null(TEXT), state=STATE,
+        statusCode={"enum": [200, 100, 300, 404, 409, 413, 502, 504, None]},
+        succeeded=or_null(FLAG), reason=or_null(TEXT), messageId=or_null(TEXT), conversationId=or_null(TEXT),
+        attempts=COUNT, deliveredAt=or_null(MOMENT), response={"anyOf": [ref("Response"), {"type": "null"}]},
+    ),
+    "Results": members(results=list_of(ref("Result")), continuation=PAGE),
+    "Outcome": members(
+        ("messageId", "callback", "callbacks", "responses", *RESPONSE),
+        id=ID, outcome={"enum": ["completed", "responded", "timedOut", "notDelivered", "cancelled"]},
+        statusCode={"enum": [200, 100, 207, 300, 404, 409, 413, 502, 504]}, succeeded=FLAG,
+        counts=ref("Counts"), results=list_of(ref("Result")), resultsUrl=URL,
+        callback=ref("Callback"), callbacks=list_of(CALLBACK_OF_EVENT), responses=list_of(ref("Response")), **RESPONSE,
+    ),
+    "Response": members(**RESPONSE),
+    "Responses": members(responses=list_of(ref("Response")), continuation=PAGE),
+    "Callback": members(**CALLBACK),
+    "Progress": members(id=ID, status=STATUS, counts=ref("Counts")),
+    "Bots": members(bots=list_of(members(name=TEXT, appId=or_null(TEXT), tenants=list_of(TEXT)))),
+    "User": members(
+        user=TEXT, userId=or_null(TEXT), installed=FLAG, chatActive=FLAG, lastActivityAt=or_null(MOMENT)
+    ),
+    "Sends": members(sends=list_of(ref("Send")), continuation=PAGE),
+    "Rejected": members(
+        rejected=list_of(members(rejectedAt=MOMENT, messageId=TEXT, statusCode={"type": "integer"}, reason=TEXT)),
+        continuation=PAGE,
+    ),
+    "Health": members(status=TEXT),
+}  # fmt: skip
+
+ACTIVITY: Json = {
+    **members(
+        ("id", "timestamp"), type=TEXT, id=TEXT, timestamp=MOMENT, channelId={"const": "msteams"}, serviceUrl=URL,
+        recipient={"type": "object"}, conversation=members(id=TEXT),
+        **{"from": members(id=TEXT)},
+    ),
+    "description": "An activity of the Bot Framework, as Teams sends it",
+}  # fmt: skip
