@@ -12,7 +12,13 @@ from local.host.instance import instance
 from local.teams import Crowd, Person, TeamsStandIn
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/api.md", "docs/queue.md", "docs/local.md"]  # the last one leaves people behind
+PAGES = [
+    "README.md",
+    "docs/api.md",
+    "docs/callback.md",
+    "docs/queue.md",
+    "docs/local.md",
+]  # the last one leaves people behind
 PLAYGROUND_TENANT = "00000000-0000-0000-0000-0000000000001"
 REFUSED_ON_PURPOSE = '"mesage": "Hello"'
 
