@@ -280,8 +280,6 @@ async def test_unknown_fields_are_refused(stack, where):
 @pytest.mark.parametrize(
     ("pointer", "change"),
     [
-        ("/wait", {"wait": {}, "message": None, "card": card("order-confirmation")}),
-        ("/callbackUrl", {"callbackUrl": "https://prod-01.westeurope.logic.azure.com/x"}),
         ("/recipients/0/group", {"recipients": [{"group": str(uuid.uuid4())}]}),
         ("/recipients/0/team", {"recipients": [{"team": str(uuid.uuid4())}]}),
         ("/options/ifBotNotInstalled", {"options": {"ifBotNotInstalled": "install"}}),
