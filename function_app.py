@@ -119,7 +119,7 @@ async def waits(message: func.QueueMessage) -> None:
 async def callbacks(message: func.QueueMessage) -> None:
     """An outcome is handed to the flow."""
     callback = _read(message)
-    await (await proactive("callback")).call(service(), callback["send"], callback["event"])
+    await (await proactive("callback")).call(service(), callback["send"], callback["event"], callback.get("watch", ()))
 
 
 @app.queue_trigger("message", "plans-poison", "AzureWebJobsStorage")
@@ -148,14 +148,14 @@ async def errands_poison(message: func.QueueMessage) -> None:
 
 @app.queue_trigger("message", "waits-poison", "AzureWebJobsStorage")
 async def waits_poison(message: func.QueueMessage) -> None:
-    """What a wait needs is set again."""
-    await (await proactive("poison")).chore(service(), message.get_body())
+    """What a wait needs has failed, and is repeated."""
+    await (await proactive("poison")).repeated("waits", message.get_body())
 
 
 @app.queue_trigger("message", "callbacks-poison", "AzureWebJobsStorage")
 async def callbacks_poison(message: func.QueueMessage) -> None:
-    """A callback that could not even be tried is set again."""
-    await (await proactive("poison")).callback(service(), message.get_body())
+    """A callback could not even be tried, and is repeated."""
+    await (await proactive("poison")).repeated("callbacks", message.get_body())
 
 
 def _read(message: func.QueueMessage) -> Any:

@@ -192,8 +192,8 @@ class _Handler(TeamsActivityHandler):  # type: ignore[misc] # botbuilder is unty
         value = activity.value if isinstance(activity.value, dict) else {}
         action = value.get("action")
         if activity.name != "adaptiveCard/action" or not isinstance(action, dict):
-            self.answer = 400, ProblemError(400, "This bot knows no such invoke.").as_json()
-            return
+            detail = "This bot knows no such invoke: adaptiveCard/action with an action is."
+            raise ProblemError(400, "The activity is not valid.", [FieldError("/name", detail)])
         shown = await respond(self._service, self._given(activity, action.get("data")))
         if shown.send is None:
             self.answer = 200, {"statusCode": 200, "type": MESSAGE_TYPE, "value": shown.notice}

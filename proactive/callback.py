@@ -3,12 +3,13 @@
 import json
 import logging
 import random
+from collections.abc import Sequence
 from itertools import takewhile
 
 from proactive import report
 from proactive.model import Send
 from proactive.outbound import Answer
-from proactive.plan import later
+from proactive.plan import call_off, later
 from proactive.service import Service
 from proactive.store.account import CALLBACKS
 from proactive.store.callbacks import ACCEPTED, GIVEN_UP, PENDING, Callback
@@ -28,8 +29,13 @@ _AFTER_SUBSCRIPTION = 3.0  # seconds: a callback that overtakes the subscription
 _LEASE = 60.0  # seconds for which a worker may be busy with one attempt
 
 
-async def call(service: Service, send_id: str, event: str) -> None:
-    """Make one attempt at a callback, if it is due, and see to the next."""
+async def call(service: Service, send_id: str, event: str, watch: Sequence[str] = ()) -> None:
+    """Make one attempt at a callback, if it is due, and see to the next. `watch` is the message's watchdog."""
+    await _call(service, send_id, event)
+    await call_off(service, watch)
+
+
+async def _call(service: Service, send_id: str, event: str) -> None:
     send = await service.sends.get(send_id)
     if send is None or not send.callback_url or send.silent_at:
         return
@@ -48,7 +54,6 @@ async def call(service: Service, send_id: str, event: str) -> None:
         await service.callbacks.save(callback)
     except (Conflict, Stale):
         return  # somebody else makes this attempt
-    watch = await later(service, callback.busy_until + 1, CALLBACKS, message)
     body = await report.callback_body(service, send, event)
     if body is None:
         raise LookupError(f"callback {event} of send {send_id} has nothing to tell")
@@ -56,7 +61,6 @@ async def call(service: Service, send_id: str, event: str) -> None:
         send.callback_url, f"{send.id}.{event}", json.dumps(body, ensure_ascii=False).encode()
     )
     await _settle(service, send, callback, answer)
-    await service.account.take_back(watch)
 
 
 async def _settle(service: Service, send: Send, callback: Callback, answer: Answer) -> None:

@@ -3,6 +3,8 @@
 from typing import Any
 
 from proactive import respond, updates, waits
+from proactive.model import Send
+from proactive.plan import call_off
 from proactive.service import Service
 from proactive.store.answers import Place
 
@@ -10,8 +12,12 @@ from proactive.store.answers import Place
 async def run(service: Service, chore: dict[str, Any]) -> None:
     """Do what a message on the queue `waits` asks for. All of it may be done twice."""
     send = await service.sends.get(chore["send"])
-    if send is None:
-        return
+    if send:
+        await _do(service, send, chore)
+    await call_off(service, chore.get("watch", ()))
+
+
+async def _do(service: Service, send: Send, chore: dict[str, Any]) -> None:
     match chore["kind"]:
         case "timeout":
             await waits.expire(service, send)

@@ -4,7 +4,7 @@ import json
 import logging
 from typing import Any
 
-from proactive.plan import later
+from proactive.plan import call_off, later
 from proactive.service import Service
 from proactive.store.account import ERRANDS
 from proactive.store.conversations import Conversation
@@ -20,6 +20,12 @@ _FIRST_PAUSE = 2.0  # seconds, doubled with each attempt
 
 async def run(service: Service, errand: dict[str, Any]) -> None:
     """Do an errand; what Teams does not take now is tried again later, and given up after some attempts."""
+    watch = errand.pop("watch", ())
+    await _run(service, errand)
+    await call_off(service, watch)
+
+
+async def _run(service: Service, errand: dict[str, Any]) -> None:
     slots = await service.pace.reserve(errand["bot"], errand["tenant"], 1)
     if not slots.taken:
         await later(service, slots.start, ERRANDS, errand)

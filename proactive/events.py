@@ -20,7 +20,10 @@ log = logging.getLogger(__name__)
 async def take(service: Service, message: bytes, message_id: str) -> None:
     """Accept the send in a queue message. `message_id` is the storage message's own."""
     try:
+        key: str | None
         body, key = read(message, message_id)
+        if key == f"message:{message_id}" and isinstance(body, dict) and body.get("callbackUrl"):
+            key = None  # nobody gave a key: the callback URL is a better one than storage's own id
         await accept(service, body, key=key)
     except ProblemError as problem:
         # Pointers hold names of the sender's choice: what stands in the log is only what we say ourselves.

@@ -25,8 +25,7 @@ WATCH = 75.0  # seconds: a little more than the longest lease of a worker that d
 async def plan(service: Service, send_id: str, watch: Sequence[str] = ()) -> None:
     """Make the plan of a send, unless there is one, and start its lanes. `watch` is the message's watchdog."""
     await _plan(service, send_id)
-    if watch:
-        await service.account.take_back(watchdog(watch))
+    await call_off(service, watch)
 
 
 async def _plan(service: Service, send_id: str) -> None:
@@ -121,6 +120,12 @@ async def put_watched(service: Service, queue: str, body: Mapping[str, object]) 
     """
     watch = await later(service, service.clock() + WATCH, queue, body)
     await service.account.put(queue, {**body, "watch": [watch.id, watch.pop_receipt]})
+
+
+async def call_off(service: Service, watch: Sequence[str]) -> None:
+    """Take the watchdog of a message back, once its work is done."""
+    if watch:
+        await service.account.take_back(watchdog(watch))
 
 
 def watchdog(watch: Sequence[str]) -> QueueReceipt:

@@ -7,9 +7,8 @@ from typing import Any
 
 from proactive import deliver
 from proactive import plan as planning
-from proactive.plan import later
 from proactive.service import Service
-from proactive.store.account import CALLBACKS, TIMERS, WAITS
+from proactive.store.account import TIMERS
 
 log = logging.getLogger(__name__)
 
@@ -44,22 +43,13 @@ async def errand(_: Service, message: bytes) -> None:
     await _quietly("errands", message, report)
 
 
-async def chore(service: Service, message: bytes) -> None:
-    """Set a chore of a wait again: it only failed because storage was away, and somebody waits for it."""
+async def repeated(queue: str, message: bytes) -> None:
+    """Report a message that failed: its watchdog repeats it, since somebody waits for what it does."""
 
-    async def again(body: dict[str, Any]) -> None:
-        await later(service, service.clock() + _AGAIN, WAITS, body)
+    async def report(_: dict[str, Any]) -> None:
+        log.error("a message of queue %s failed; its watchdog will repeat it", queue)
 
-    await _quietly("waits", message, again)
-
-
-async def callback(service: Service, message: bytes) -> None:
-    """Set a callback again; when it was tried for long enough it ends by itself."""
-
-    async def again(body: dict[str, Any]) -> None:
-        await later(service, service.clock() + _AGAIN, CALLBACKS, body)
-
-    await _quietly("callbacks", message, again)
+    await _quietly(queue, message, report)
 
 
 async def _quietly(queue: str, message: bytes, do: Callable[[dict[str, Any]], Awaitable[None]]) -> None:

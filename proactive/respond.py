@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from proactive import marks
 from proactive.content import card_of
 from proactive.model import Send
-from proactive.plan import later
+from proactive.plan import later, put_watched
 from proactive.service import Service
 from proactive.store.account import CALLBACKS, WAITS
 from proactive.store.answers import End, Place
@@ -137,7 +137,7 @@ async def follow(service: Service, send: Send, place: Place) -> None:
     """Put on its way what follows from an answer that is kept. Doing it again does no harm."""
     if send.wait and send.wait.complete_when == "each" and send.callback_url:
         event = f"response-{place.chunk:05}-{place.number:03}"
-        await service.account.put(CALLBACKS, {"send": send.id, "event": event})
+        await put_watched(service, CALLBACKS, {"send": send.id, "event": event})
     if send.wait and send.wait.complete_when == "first":
         await after_end(service, send)
     elif await all_answered(service, send):

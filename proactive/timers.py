@@ -22,7 +22,4 @@ async def ring(service: Service, timer: dict[str, Any]) -> None:
         return
     if timer["to"] not in _TO:
         raise ValueError(f"a timer leads to no queue: {json.dumps(timer['to'])[:40]}")
-    if timer["to"] in (PLANS, LANES):
-        await put_watched(service, timer["to"], timer["body"])
-    else:
-        await service.account.put(timer["to"], timer["body"])
+    await put_watched(service, timer["to"], timer["body"])

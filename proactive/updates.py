@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from proactive.content import activity_of, card_showing, encode
 from proactive.model import Send, State
-from proactive.plan import later
+from proactive.plan import later, put_watched
 from proactive.service import Service
 from proactive.store.account import ERRANDS, WAITS
 from proactive.verdicts import Kind, Verdict
@@ -47,7 +47,7 @@ class Card(NamedTuple):
 async def replace_later(service: Service, send: Send, instead: str, card: Card) -> None:
     """Have a card replaced by way of the queue `errands`, which tries again while Teams is away."""
     errand = {"kind": UPDATE, "bot": send.bot, "tenant": send.tenant, "send": send.id, "instead": instead}
-    await service.account.put(ERRANDS, {**errand, "card": card})
+    await put_watched(service, ERRANDS, {**errand, "card": card})
 
 
 async def replace(service: Service, send: Send, instead: str, card: Card) -> Verdict:
@@ -99,4 +99,4 @@ async def close(service: Service, send: Send, number: int, only: list[int] | Non
     elif left:
         log.warning("%d cards of send %s could not be replaced", len(left), send.id)
     if only is None and number + 1 < send.chunks:
-        await service.account.put(WAITS, {**message, "chunk": number + 1})
+        await put_watched(service, WAITS, {**message, "chunk": number + 1})

@@ -5,7 +5,7 @@ its way any number of times. A `check` on `timers` sees to it after a crash in b
 """
 
 from proactive.model import Send
-from proactive.plan import later
+from proactive.plan import later, put_watched
 from proactive.service import Service
 from proactive.store.account import CALLBACKS, WAITS
 from proactive.store.answers import End
@@ -39,16 +39,16 @@ async def after_end(service: Service, send: Send) -> None:
     if ended.kind == CANCELLED and not send.completed_at:
         return  # its lanes settle who was not reached; the end of the delivery comes back here
     if send.callback_url:
-        await service.account.put(CALLBACKS, {"send": send.id, "event": "completed"})
+        await put_watched(service, CALLBACKS, {"send": send.id, "event": "completed"})
     if send.completed_at and ended.kind != NOT_DELIVERED and not (ended.kind == RESPONDED and send.total == 1):
-        await service.account.put(WAITS, {"kind": "close", "send": send.id, "chunk": 0})
+        await put_watched(service, WAITS, {"kind": "close", "send": send.id, "chunk": 0})
 
 
 async def delivered(service: Service, send: Send) -> None:
     """See to what follows when everybody of a send has a result. Doing it again does no harm."""
     if send.wait is None:
         if send.callback_url:
-            await service.account.put(CALLBACKS, {"send": send.id, "event": "completed"})
+            await put_watched(service, CALLBACKS, {"send": send.id, "event": "completed"})
         return
     if await service.answers.ended(send.id):
         await after_end(service, send)

@@ -204,15 +204,16 @@ class Stack:
 
             async def known(person: Person = person) -> bool:
                 names = [name for name in (person.mail, person.upn) if name]
-                users = [(await self.user(name)) for name in names]
+                users = [(await self.user(name, person.tenant_id)) for name in names]
                 return all(user["installed"] for user in users)
 
             await until(known)
 
-    async def user(self, name: str) -> Any:
-        """Return what the service tells about a person."""
+    async def user(self, name: str, tenant: str = "") -> Any:
+        """Return what the service tells about a person; a tenant must be named where the bot is used in several."""
         bot = self.settings.get("PROACTIVE_BOT_NAME", "default")
-        return (await self.get(f"/api/v1/bots/{bot}/users/{name}")).ok()
+        query = f"?tenant={tenant}" if tenant else ""
+        return (await self.get(f"/api/v1/bots/{bot}/users/{name}{query}")).ok()
 
     def got(self, person: Person) -> list[dict[str, Any]]:
         """Return what was sent to a person, without the bot's replies to what they wrote."""

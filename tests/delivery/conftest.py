@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from local.azurite import azurite
 from local.teams import Person, TeamsStandIn
 from local.teams.people import people as crowd_of
 from proactive import callback, chores, deliver, errands, plan, timers
@@ -206,7 +207,14 @@ async def run(service: Service, queue: str, body: dict[str, Any]) -> None:
         case "waits":
             await chores.run(service, body)
         case "callbacks":
-            await callback.call(service, body["send"], body["event"])
+            await callback.call(service, body["send"], body["event"], body.get("watch", ()))
+
+
+@pytest.fixture(scope="session")
+async def storage() -> AsyncIterator[str]:
+    """Give an account of our own: the host of the session's stack takes whatever stands on the queues of its own."""
+    async with azurite(in_memory=True) as connection_string:
+        yield connection_string
 
 
 @pytest.fixture

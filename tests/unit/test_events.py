@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -14,6 +13,7 @@ from proactive.accept import idempotency_key
 from proactive.events import read, take
 from proactive.problems import ProblemError
 from proactive.service import Service
+from proactive.settings import Bot, Settings, StorageAccount
 
 SEND: dict[str, Any] = {"recipients": ["ada@contoso.com"], "message": "Grüße 😀"}
 
@@ -201,13 +201,17 @@ class Storage:
     """What taking a message needs of a service when the message is no send."""
 
     def __init__(self) -> None:
-        self.settings = SimpleNamespace(max_message_bytes=102_400)
+        self.settings = Settings(storage=StorageAccount(), bots=(Bot("default"),))
+        self.conversations = self
         self.account = self.rejected = self
         self.put_away: list[tuple[str, str]] = []
         self.reasons: list[tuple[float, str, str]] = []
 
     def clock(self) -> float:
         return 1_790_000_000.0
+
+    async def tenants(self, _: str) -> set[str]:
+        return {"contoso"}
 
     async def put(self, queue: str, message: str) -> None:
         self.put_away.append((queue, message))

@@ -15,9 +15,9 @@ from proactive import bot
 from proactive.accept import accept
 from proactive.model import Send
 from proactive.problems import ProblemError
-from tests.delivery.conftest import Clock, CrashError, House, clock, house, teams
+from tests.delivery.conftest import Clock, CrashError, House, clock, house, storage, teams
 
-__all__ = ["Clock", "House", "clock", "house", "teams"]
+__all__ = ["Clock", "House", "clock", "house", "storage", "teams"]
 
 CONFIRMATION: dict[str, Any] = {
     "type": "AdaptiveCard",
