@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 _REMEMBERED = 16  # activities of a person by whose ids a repeated one is told
 _ROSTER_KEPT = 600.0  # seconds for which a look at the roster counts
 _TAKEN = ("message", "installationUpdate", "conversationUpdate", "endOfConversation", "invoke")
-_TENANT = re.compile(r"[A-Za-z0-9.-]{1,64}")  # a GUID in Teams; it becomes part of a key
+_TENANT = re.compile(r"[A-Za-z0-9.-]{0,64}")  # a GUID in Teams; it becomes part of a key
 _LONGEST = 512  # characters of an id or name that an activity may bring
 
 
@@ -69,7 +69,7 @@ def _who(body: dict[str, Any]) -> tuple[str, str, str] | None:
     if not person or not chat:
         return None
     if not isinstance(tenant, str) or not _TENANT.fullmatch(tenant):
-        raise ValueError("a tenant is missing or malformed")
+        raise ValueError("a tenant is malformed")
     for text in (tenant, person, chat, body.get("serviceUrl"), sender.get("id"), sender.get("name") or ""):
         if not isinstance(text, str) or len(text) > _LONGEST:
             raise ValueError("an id or name is missing or too long")
