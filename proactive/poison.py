@@ -35,7 +35,7 @@ async def timer(service: Service, message: bytes) -> None:
 
 
 async def errand(_: Service, message: bytes) -> None:
-    """Report an errand that failed: nobody waits for it."""
+    """Report an errand that failed: what somebody waits for, a card's replacement, its watchdog repeats."""
 
     async def report(body: dict[str, Any]) -> None:
         log.error("an errand (%s) was given up", body["kind"])
