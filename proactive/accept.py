@@ -115,11 +115,8 @@ async def _keep(service: Service, send: Send, request: Request) -> Send:
 async def _repeated(service: Service, send: Send) -> Send:
     kept = await service.sends.get(send.id)
     if kept is None or kept.content_hash != send.content_hash:
-        raise ProblemError(
-            422,
-            "This idempotency key belongs to a send with other content: use a new key for a new send.",
-            headers={},
-        )
+        detail = "This idempotency key belongs to a send with other content: use a new key for a new send."
+        raise ProblemError(422, detail)
     return kept
 
 
@@ -138,7 +135,7 @@ def _check_everyone(service: Service, *, operator: bool) -> None:
 async def _sender(service: Service, request: Request) -> tuple[Bot, str]:
     """Return the bot that speaks and the tenant it speaks in, once `_sender_errors` has found nothing wrong."""
     bot = service.settings.bot(request.bot) or service.settings.bots[0]
-    return bot, request.tenant or next(iter(await _tenants(service, bot)), "")
+    return bot, request.tenant or next(iter(await service.tenants(bot)), "")
 
 
 async def _sender_errors(service: Service, bot_name: Any, tenant: Any) -> list[FieldError]:
@@ -149,16 +146,12 @@ async def _sender_errors(service: Service, bot_name: Any, tenant: Any) -> list[F
         names = ", ".join(bot.name for bot in bots)
         detail = f"There is no such bot; there are: {names}." if bot_name else f"Name one of the bots: {names}."
         return [FieldError("/bot", detail)]
-    tenants = await _tenants(service, bot)
+    tenants = await service.tenants(bot)
     if tenant and (not isinstance(tenant, str) or tenant.lower() not in tenants):
         return [FieldError("/tenant", f"The bot {bot.name} is not used in this tenant.")]
     if not tenant and len(tenants) > 1:
         return [FieldError("/tenant", f"The bot {bot.name} is used in several tenants: name one of them.")]
     return []
-
-
-async def _tenants(service: Service, bot: Bot) -> set[str]:
-    return await service.conversations.tenants(bot.name) | ({bot.tenant_id.lower()} - {""})
 
 
 def callback_key(url: str) -> str:

@@ -4,8 +4,9 @@ from proactive.model import Send
 from proactive.plan import put_watched, start_lanes
 from proactive.service import Service
 from proactive.store.account import PLANS
+from proactive.store.answers import CANCELLED
 from proactive.store.errors import Stale
-from proactive.waits import CANCELLED, end
+from proactive.waits import end
 
 
 async def cancel(service: Service, send_id: str, *, told: bool) -> Send | None:

@@ -19,7 +19,7 @@ from proactive.model import (
 )
 from proactive.service import Service
 from proactive.store.account import Row
-from proactive.store.answers import End, place_of
+from proactive.store.answers import CANCELLED, RESPONDED, End, place_of
 from proactive.store.callbacks import COMPLETED, Callback
 from proactive.store.chunks import delivered_by
 from proactive.times import write_moment
@@ -74,7 +74,7 @@ async def status(service: Service, send: Send) -> dict[str, Any]:
 
 
 def _status(send: Send, rows: Sequence[Row], ended: End | None, now: float) -> SendStatus:
-    if send.cancelled_at or (ended and ended.kind == "cancelled"):
+    if send.cancelled_at or (ended and ended.kind == CANCELLED):
         return SendStatus.CANCELLED
     if ended or (send.completed_at and not send.wait):
         return SendStatus.COMPLETED
@@ -184,9 +184,9 @@ async def outcome(service: Service, send: Send) -> Outcome | None:
     if not send.wait:
         if not send.completed_at:
             return None
-        return await _outcome(service, send, "cancelled" if send.cancelled_at else "completed")
+        return await _outcome(service, send, CANCELLED if send.cancelled_at else "completed")
     ended = await service.answers.ended(send.id)
-    if ended is None or (ended.kind == "cancelled" and not send.completed_at):
+    if ended is None or (ended.kind == CANCELLED and not send.completed_at):
         return None
     return await _outcome(service, send, ended.kind)
 
@@ -205,7 +205,7 @@ async def callback_body(service: Service, send: Send, event: str) -> dict[str, A
     answer = await service.answers.get(send.id, place_of(event))
     if answer is None:
         return None
-    so_far = await _outcome(service, send, "responded")
+    so_far = await _outcome(service, send, RESPONDED)
     given = response(answer)
     return {**_untold(so_far.body), **given, "responses": [given], "event": "response"}
 
@@ -239,7 +239,7 @@ async def _outcome(service: Service, send: Send, kind: str) -> Outcome:
     body = {name: value for name, value in body.items() if value is not None}
     if send.wait:
         body["responses"], _ = await responses(service, send, top=_FIRST_RESULTS)
-        if send.wait.complete_when == "first" and kind == "responded" and body["responses"]:
+        if send.wait.complete_when == "first" and kind == RESPONDED and body["responses"]:
             body |= body["responses"][0]
     return Outcome(body, _fails(send, counts))
 

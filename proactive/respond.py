@@ -15,13 +15,13 @@ from proactive.model import Send
 from proactive.plan import later, put_watched
 from proactive.service import Service
 from proactive.store.account import CALLBACKS, WAITS
-from proactive.store.answers import End, Place
+from proactive.store.answers import RESPONDED, TIMED_OUT, End, Place, response_event
 from proactive.store.chunks import Chunk
 from proactive.store.conversations import Conversation
 from proactive.store.errors import Conflict, Stale
 from proactive.tickets import Ticket, read_ticket
 from proactive.updates import Card, replace_later
-from proactive.waits import CHECK, RESPONDED, TIMED_OUT, after_end, all_answered, end
+from proactive.waits import CHECK, after_end, all_answered, end
 
 log = logging.getLogger(__name__)
 
@@ -136,8 +136,7 @@ async def _keep(service: Service, send: Send, chunk: Chunk, place: Place, kept: 
 async def follow(service: Service, send: Send, place: Place) -> None:
     """Put on its way what follows from an answer that is kept. Doing it again does no harm."""
     if send.wait and send.wait.complete_when == "each" and send.callback_url:
-        event = f"response-{place.chunk:05}-{place.number:03}"
-        await put_watched(service, CALLBACKS, {"send": send.id, "event": event})
+        await put_watched(service, CALLBACKS, {"send": send.id, "event": response_event(place)})
     if send.wait and send.wait.complete_when == "first":
         await after_end(service, send)
     elif await all_answered(service, send):

@@ -62,6 +62,10 @@ class Service:
         """Return a bot by the name under which a send keeps it; one that is no longer configured has no credentials."""
         return self.settings.bot(name) or Bot(name)
 
+    async def tenants(self, bot: Bot) -> set[str]:
+        """Return the tenants that a bot is used in: those it was seen in, and the one it is configured for."""
+        return await self.conversations.tenants(bot.name) | ({bot.tenant_id.lower()} - {""})
+
     async def close(self) -> None:
         """Close all connections."""
         await self.teams.close()

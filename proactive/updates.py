@@ -9,6 +9,7 @@ from proactive.model import Send, State
 from proactive.plan import later, put_watched
 from proactive.service import Service
 from proactive.store.account import ERRANDS, WAITS
+from proactive.store.answers import CANCELLED, RESPONDED, TIMED_OUT
 from proactive.verdicts import Kind, Verdict
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ _TEXTS = {
     "expired": "This question has expired.",
     "withdrawn": "This question was withdrawn.",
 }
-_SHOWN = {"responded": "closed", "timedOut": "expired", "cancelled": "withdrawn"}
+_SHOWN = {RESPONDED: "closed", TIMED_OUT: "expired", CANCELLED: "withdrawn"}
 _AT_ONCE = 20
 _MOST_ATTEMPTS = 10
 _FIRST_PAUSE = 2.0  # seconds, doubled with each attempt

@@ -8,10 +8,10 @@ from proactive.model import Send
 from proactive.plan import later, put_watched
 from proactive.service import Service
 from proactive.store.account import CALLBACKS, WAITS
-from proactive.store.answers import End
+from proactive.store.answers import CANCELLED, NOT_DELIVERED, RESPONDED, TIMED_OUT, End
+from proactive.store.callbacks import COMPLETED
 
 CHECK = 30.0  # seconds after which somebody looks whether all that follows is on its way
-RESPONDED, TIMED_OUT, NOT_DELIVERED, CANCELLED = "responded", "timedOut", "notDelivered", "cancelled"
 
 
 async def expire(service: Service, send: Send) -> None:
@@ -39,7 +39,7 @@ async def after_end(service: Service, send: Send) -> None:
     if ended.kind == CANCELLED and not send.completed_at:
         return  # its lanes settle who was not reached; the end of the delivery comes back here
     if send.callback_url:
-        await put_watched(service, CALLBACKS, {"send": send.id, "event": "completed"})
+        await put_watched(service, CALLBACKS, {"send": send.id, "event": COMPLETED})
     if send.completed_at and ended.kind != NOT_DELIVERED and not (ended.kind == RESPONDED and send.total == 1):
         await put_watched(service, WAITS, {"kind": "close", "send": send.id, "chunk": 0})
 
@@ -48,7 +48,7 @@ async def delivered(service: Service, send: Send) -> None:
     """See to what follows when everybody of a send has a result. Doing it again does no harm."""
     if send.wait is None:
         if send.callback_url:
-            await put_watched(service, CALLBACKS, {"send": send.id, "event": "completed"})
+            await put_watched(service, CALLBACKS, {"send": send.id, "event": COMPLETED})
         return
     if await service.answers.ended(send.id):
         await after_end(service, send)

@@ -22,7 +22,7 @@ async def find_user(service: Service, bot_name: str, name: str, tenant: str) -> 
         raise ProblemError(404, "There is no such bot.")
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise ProblemError(404, "There is no such person.")
-    tenants = await service.conversations.tenants(bot.name) | ({bot.tenant_id.lower()} - {""})
+    tenants = await service.tenants(bot)
     if not tenant and len(tenants) > 1:
         detail = "This bot is used in several tenants: name one of them."
         raise ProblemError(400, detail, [FieldError("?tenant", detail)])

@@ -177,7 +177,7 @@ async def list_bots(service: Service, request: func.HttpRequest) -> func.HttpRes
     paging.refuse_unknown(request.params, set())
     bots: list[dict[str, Any]] = []
     for bot in service.settings.bots:
-        tenants = await service.conversations.tenants(bot.name) | ({bot.tenant_id.lower()} - {""})
+        tenants = await service.tenants(bot)
         bots.append({"name": bot.name, "appId": bot.app_id or None, "tenants": sorted(tenants)})
     return answer(200, {"bots": bots})
 

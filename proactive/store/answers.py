@@ -24,6 +24,7 @@ from proactive.store.pack import compress, decompress, pack, unpack
 
 _TABLE = "sends"
 _OPEN, _END = "open", "end"
+RESPONDED, TIMED_OUT, NOT_DELIVERED, CANCELLED = "responded", "timedOut", "notDelivered", "cancelled"
 
 
 class Place(NamedTuple):
@@ -34,7 +35,7 @@ class Place(NamedTuple):
 
 
 class End(NamedTuple):
-    """How a wait ended (`responded`, `timedOut`, `notDelivered`, `cancelled`) and when, in seconds since the epoch."""
+    """How a wait ended (`RESPONDED`, `TIMED_OUT`, …) and when, in seconds since the epoch."""
 
     kind: str
     at: float
@@ -132,8 +133,13 @@ class Answers:
         return {int(row["RowKey"].rpartition("-")[2]): (row["count"], row["complete"]) for row in rows}
 
 
+def response_event(place: Place) -> str:
+    """Return the event under which a flow is told of one answer."""
+    return f"response-{place.chunk:05}-{place.number:03}"
+
+
 def place_of(key: str) -> Place:
-    """Return whose answer stands under a key."""
+    """Return whose answer stands under a key, or is told under an event."""
     _, chunk, number = key.split("-")
     return Place(int(chunk), int(number))
 
