@@ -22,12 +22,12 @@ from proactive import request as requests
 from proactive.jsontext import canonical
 from proactive.model import Request, Send, lanes_for
 from proactive.outbound import url_error
-from proactive.people import Planned, resolve
+from proactive.people import resolve
 from proactive.plan import divide, start
 from proactive.problems import FieldError, ProblemError
 from proactive.service import Service
 from proactive.settings import Bot
-from proactive.store.chunks import row_of
+from proactive.store.chunks import FIRST_PLAN, row_of
 from proactive.store.errors import Conflict
 from proactive.tickets import LONGEST
 
@@ -76,6 +76,7 @@ async def accept(
         options=request.options,
         activity=activity,
         entries=len(request.recipients),
+        marked=request.wait is not None,
         wait=request.wait,
         callback_url=request.callback_url,
         held_until=now + hold if request.callback_url and hold else None,
@@ -102,10 +103,8 @@ async def _keep(service: Service, send: Send, request: Request) -> Send:
     if not at_once or any(entry.kind == "everyone" for entry in request.recipients):
         await service.sends.add_inputs(send, request.recipients)
         return await service.sends.add(send, opening)
-    people: list[Planned] = []
-    async for batch in resolve(service, send.bot, send.tenant, request.recipients):
-        people += batch
-    send.plan = "0"
+    people = await resolve(service, send.bot, send.tenant, request.recipients)
+    send.plan = FIRST_PLAN
     chunks = divide(send.id, send.plan, people, send.options.parallelism)
     send.total, send.chunks = len(people), len(chunks)
     send.lanes = lanes_for(send.options.parallelism, len(chunks))
@@ -146,8 +145,9 @@ async def _sender_errors(service: Service, bot_name: Any, tenant: Any) -> list[F
         names = ", ".join(bot.name for bot in bots)
         detail = f"There is no such bot; there are: {names}." if bot_name else f"Name one of the bots: {names}."
         return [FieldError("/bot", detail)]
-    tenants = await service.tenants(bot)
-    if tenant and (not isinstance(tenant, str) or tenant.lower() not in tenants):
+    named = tenant.lower() if isinstance(tenant, str) else ""
+    tenants = await service.tenants(bot, named)
+    if tenant and named not in tenants:
         return [FieldError("/tenant", f"The bot {bot.name} is not used in this tenant.")]
     if not tenant and len(tenants) > 1:
         return [FieldError("/tenant", f"The bot {bot.name} is used in several tenants: name one of them.")]

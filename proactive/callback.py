@@ -9,7 +9,7 @@ from itertools import takewhile
 from proactive import report
 from proactive.model import Send
 from proactive.outbound import Answer
-from proactive.plan import call_off, later
+from proactive.relay import call_off, later
 from proactive.service import Service
 from proactive.store.account import CALLBACKS
 from proactive.store.callbacks import ACCEPTED, GIVEN_UP, PENDING, Callback

@@ -1,7 +1,8 @@
 """Cancelling: who was not sent to yet is not sent to any more."""
 
 from proactive.model import Send
-from proactive.plan import put_watched, start_lanes
+from proactive.plan import start_lanes
+from proactive.relay import put_watched
 from proactive.service import Service
 from proactive.store.account import PLANS
 from proactive.store.answers import CANCELLED

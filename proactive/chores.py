@@ -4,7 +4,7 @@ from typing import Any
 
 from proactive import respond, updates, waits
 from proactive.model import Send
-from proactive.plan import call_off
+from proactive.relay import call_off
 from proactive.service import Service
 from proactive.store.answers import Place
 

@@ -7,16 +7,16 @@ and becomes a fresh lane message soon after nobody pushes it any more.
 
 import asyncio
 import logging
-import uuid
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from proactive.content import encode, with_marks
 from proactive.model import REFUSED, UNKNOWN, Result, Send, State
-from proactive.plan import WATCH, later, put_watched, watchdog
+from proactive.relay import later, put_watched, watched
 from proactive.service import Service
 from proactive.store.account import LANES
+from proactive.store.chunks import FIRST_PLAN, Chunk, chunk_key, chunk_of
 from proactive.store.errors import Stale
 from proactive.tickets import PLACEHOLDER
 from proactive.waits import delivered
@@ -25,20 +25,23 @@ from proactive.window import LEASE, Window
 log = logging.getLogger(__name__)
 
 _TURN = 240.0  # seconds after which a lane hands itself on: function_time-out in host.json is ten minutes
-_PUSH = 40.0  # seconds between two pushes
 
 
-async def run_lane(service: Service, send_id: str, lane: int, watch: Sequence[str] = ()) -> None:
+async def run_lane(
+    service: Service, send_id: str, lane: int, watch: Sequence[str] = (), *, woken: bool = False
+) -> None:
     """Deliver what is due on a lane of a send, and see to what is not due yet.
 
-    `watch` names the watchdog that came with the lane's message.
+    `watch` names the watchdog that came with the lane's message; `woken` when somebody can get a message before the
+    time at which a timer leads to the lane.
     """
-    async with _watched(service, watch):
-        await _run_lane(service, send_id, lane)
+    async with watched(service, watch):
+        await _run_lane(service, send_id, lane, woken=woken)
 
 
-async def _run_lane(service: Service, send_id: str, lane: int) -> None:
-    send = await service.sends.get(send_id)
+async def _run_lane(service: Service, send_id: str, lane: int, *, woken: bool) -> None:
+    # Most sends are to a few people, whose only chunk was made with the send: both are read in one call.
+    send, row = await service.sends.get_with(send_id, chunk_key(FIRST_PLAN, 0))
     if send is None:
         return
     if send.completed_at:
@@ -47,76 +50,100 @@ async def _run_lane(service: Service, send_id: str, lane: int) -> None:
     if not send.plan:
         log.warning("lane %d of send %s came before its plan", lane, send_id)
         return
-    message = {"send": send_id, "lane": lane}
-    until = service.clock() + _TURN
-    next_look: float | None = None
-    content = encode(with_marks(send.activity, PLACEHOLDER.decode()) if send.wait else send.activity)
-    for number in await _open_chunks(service, send, lane):
-        look = await _deliver_chunk(service, send, number, content, until)
-        next_look = min((at for at in (next_look, look) if at is not None), default=None)
-        if service.clock() > until:
-            next_look = service.clock()
-            break
-    if next_look is not None:
-        await _go_on(service, message, next_look)
-    elif send.completed_at:
+    walk = _Lane(service, send, lane, woken=woken)
+    await walk.run(chunk_of(row) if row and send.plan == FIRST_PLAN and send.chunks == 1 else None)
+    if walk.next_look is not None:
+        await _go_on(service, send, lane, walk.next_look)
+    elif walk.settled and send.completed_at:
         await delivered(service, send)
-    else:
+    elif walk.settled:
         await complete_if_done(service, send_id)
 
 
+class _Lane:
+    """One walk over the open chunks of a lane. Afterwards `next_look` says when there is more to do, None for never."""
+
+    def __init__(self, service: Service, send: Send, lane: int, *, woken: bool) -> None:
+        self._service = service
+        self._send = send
+        self._lane = lane
+        self._woken = woken
+        self._until = service.clock() + _TURN
+        self._content = encode(with_marks(send.activity, PLACEHOLDER.decode()) if send.marked else send.activity)
+        self.next_look: float | None = None
+        self.settled = True
+
+    async def run(self, first: Chunk | None) -> None:
+        """Deliver what is due of each chunk in turn. `first` is the only chunk, where it was read with the send."""
+        numbers = [0] if self._send.chunks == 1 else await _open_chunks(self._service, self._send, self._lane)
+        if not numbers:
+            return
+        stopped = False
+        coming = asyncio.create_task(self._open(numbers[0], first))
+        try:
+            for following in [*numbers[1:], None]:
+                window = await coming
+                if window.chunk.lease_until > self._service.clock():
+                    # Somebody works on this lane: with two of us it would have too many messages in flight.
+                    self._look_at(window.chunk.lease_until + 1)
+                    return
+                if following is not None:
+                    coming = asyncio.create_task(self._open(following, after=window))
+                window.stopped |= stopped
+                if not await self._deliver(window):
+                    return
+                stopped = window.stopped
+                if self._service.clock() > self._until or window.paused:
+                    self._look_at(window.held_until or self._service.clock())
+                    return
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+
+    async def _open(self, number: int, chunk: Chunk | None = None, *, after: Window | None = None) -> Window:
+        """Read a chunk and its people: the next one while the one before it comes to its end."""
+        if after:
+            await after.draining.wait()
+        chunk = chunk or await self._service.chunks.get(self._send.id, self._send.plan, number)
+        if chunk is None:
+            raise LookupError(f"send {self._send.id} has no chunk {number}")
+        window = Window(self._service, self._send, chunk, self._content, until=self._until)
+        await window.load()
+        return window
+
+    async def _deliver(self, window: Window) -> bool:
+        """Deliver what is due of a chunk. Return False when somebody else has taken it over."""
+        chunk = window.chunk
+        before = chunk.next_try()
+        try:
+            await window.run()
+        except Stale:
+            log.warning("chunk %d of send %s was taken over", chunk.number, self._send.id)
+            self._look_at(self._service.clock() + LEASE)
+            return False
+        if (look := chunk.next_try()) is None:
+            return True
+        if self._woken and before is not None and before <= look:
+            self.settled = False  # a timer leads there already
+        else:
+            self._look_at(max(look, window.held_until))
+        return True
+
+    def _look_at(self, moment: float) -> None:
+        self.next_look = min(moment, moment if self.next_look is None else self.next_look)
+
+
 async def _open_chunks(service: Service, send: Send, lane: int) -> list[int]:
-    if send.chunks == 1:
-        return [0]
     rows = await service.chunks.counts(send.id, send.plan)
     return [n for n, row in enumerate(rows) if row["open"] and n % send.lanes == lane]
 
 
-async def _deliver_chunk(service: Service, send: Send, number: int, content: bytes, until: float) -> float | None:
-    """Deliver what is due of one chunk. Return when it needs another look, or None when all in it is final."""
-    chunk = await service.chunks.get(send.id, send.plan, number)
-    if chunk is None:
-        raise LookupError(f"send {send.id} has no chunk {number}")
-    now = service.clock()
-    if chunk.lease_until > now:
-        return chunk.lease_until + 1
-    window = Window(service, send, chunk, content, owner=uuid.uuid4().hex[:12], until=until)
-    try:
-        await window.run()
-    except Stale:
-        log.warning("chunk %d of send %s was taken over", number, send.id)
-        return service.clock() + LEASE
-    look = min((chunk.result(number).retry_at for number in chunk.open()), default=None)
-    return None if look is None else max(look, window.held_until)
-
-
-async def _go_on(service: Service, message: dict[str, object], at: float) -> None:
+async def _go_on(service: Service, send: Send, lane: int, at: float) -> None:
+    message = {"send": send.id, "lane": lane}
     if at <= service.clock():
         await put_watched(service, LANES, message)
     else:
         await later(service, at, LANES, message)
-
-
-@asynccontextmanager
-async def _watched(service: Service, watch: Sequence[str]) -> AsyncIterator[None]:
-    """Keep a lane's watchdog ahead of time while the block runs. It stays behind when the block fails."""
-    receipt = watchdog(watch) if watch else None
-
-    async def push() -> None:
-        nonlocal receipt
-        while receipt is not None:
-            await asyncio.sleep(_PUSH)
-            receipt = await service.account.postpone(receipt, WATCH)
-
-    pushing = asyncio.create_task(push())
-    try:
-        yield
-    finally:
-        pushing.cancel()
-        with suppress(asyncio.CancelledError):
-            await pushing
-    if receipt is not None:
-        await service.account.take_back(receipt)
 
 
 async def complete_if_done(service: Service, send_id: str) -> None:

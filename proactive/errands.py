@@ -4,7 +4,7 @@ import json
 import logging
 from typing import Any
 
-from proactive.plan import call_off, later
+from proactive.relay import call_off, later
 from proactive.service import Service
 from proactive.store.account import ERRANDS
 from proactive.store.conversations import Conversation

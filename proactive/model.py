@@ -9,6 +9,8 @@ from proactive.times import write_duration
 type ChatOption = Literal["send", "dontSendAndSucceed", "dontSendAndFail", "postpone"]
 type InstallOption = Literal["fail", "succeedWithStatusCode", "install"]
 type UnknownOption = Literal["resend", "leave"]
+type Verb = Literal["send", "update", "recall"]
+type Whom = Literal["", "failed", "delivered"]
 
 
 class State(StrEnum):
@@ -73,10 +75,17 @@ class Result(NamedTuple):
 
 
 class Recipient(NamedTuple):
-    """One person of a plan: `name` as the sender wrote it, `user` the key of the person's conversation, if known."""
+    """One person of a plan: `name` as the sender wrote it, `user` the key of the person's conversation, if known.
+
+    `conversation` and `message` are set where a message that was posted before is to be replaced or deleted; `origin`
+    (chunk and place) then is where the person stands in the send that posted it.
+    """
 
     name: str
     user: str | None
+    conversation: str = ""
+    message: str = ""
+    origin: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +150,8 @@ class Send:
     """A send as it is kept: what to deliver, for whom, how, and how far it has come.
 
     `plan` names the set of chunks that counts (empty: not planned yet); `chunks` and `lanes` are how many there are.
+    `verb` is what is done to each person. Where a send repeats, updates or recalls another one, `of` is that one, and
+    `whom` says which of its people are meant. `marked` tells that each card carries its person's ticket.
     Times are in seconds since the epoch: `completed_at` is when everybody had a result, `ended_at` when the wait was
     over, `called_at` when the flow first took a callback, `silent_at` when it asked for no more,
     `held_until` until when the answer to its subscription may be held back.
@@ -156,6 +167,10 @@ class Send:
     options: Options
     activity: dict[str, Any]
     entries: int
+    verb: Verb = "send"
+    of: str = ""
+    whom: Whom = ""
+    marked: bool = False
     plan: str = ""
     total: int = 0
     chunks: int = 0

@@ -1,7 +1,7 @@
 """Recipients become people: ids, mail addresses, user principal names and display names lead to whom the bot knows."""
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from proactive.model import NO_SUCH_PERSON, NOT_INSTALLED, Entry, Recipient, Result, State
 from proactive.service import Service
@@ -14,26 +14,25 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12,13}|29:.+", re.IGNOR
 _BEST_FIRST = ("principalName", "mail", "name")
 
 
-async def resolve(service: Service, bot: str, tenant: str, entries: Sequence[Entry]) -> AsyncIterator[list[Planned]]:
-    """Yield, batch by batch, one recipient for each person behind `entries`: who stands twice is there once.
+async def resolve(
+    service: Service, bot: str, tenant: str, entries: Sequence[Entry], seen: set[str] | None = None
+) -> list[Planned]:
+    """Return one recipient for each person behind `entries`, without those in `seen`, which it adds them to.
 
     Someone who cannot be found comes with the result that says so: a name that nobody or several people have is 404,
     an id or address that the bot never met is 100, since with no Graph to ask the bot just is not installed there.
     """
-    seen: set[str] = set()
+    seen = set() if seen is None else seen
     named = [entry for entry in entries if entry.kind != "everyone"]
     found = await _find(service, bot, tenant, [entry.value for entry in named if not _ID.fullmatch(entry.value)])
-    batch: list[Planned] = []
+    people: list[Planned] = []
     for entry in named:
         recipient, result = _planned(entry, found.get(entry.value, []))
         identity = recipient.user or f"?{recipient.name.casefold()}"
         if identity not in seen:
             seen.add(identity)
-            batch.append((recipient, result))
-    yield batch
-    if len(named) < len(entries):
-        async for users in service.conversations.everyone(bot, tenant):
-            yield [(Recipient(user, user), None) for user in users if user not in seen]
+            people.append((recipient, result))
+    return people
 
 
 async def _find(service: Service, bot: str, tenant: str, names: Sequence[str]) -> dict[str, list[Match]]:
@@ -49,7 +48,9 @@ async def _find(service: Service, bot: str, tenant: str, names: Sequence[str]) -
 
 def _planned(entry: Entry, matches: Sequence[Match]) -> Planned:
     if _ID.fullmatch(entry.value):
-        return Recipient(entry.value, user_key(entry.value)), None
+        key = user_key(entry.value)
+        # One text for both where they are the same: a plan may hold a hundred thousand of them.
+        return Recipient(key if key == entry.value else entry.value, key), None
     for kind in _BEST_FIRST:
         users = sorted({match.user for match in matches if kind in match.kinds})
         if len(users) == 1:

@@ -1,96 +1,150 @@
 """Recipients become people, people become chunks on lanes.
 
-A plan is written under a name of its own and counts from the one conditional write that puts this name into the send.
-So a plan that was cut short, or made twice at once, leaves rows that nobody reads, and never doubles anyone.
+However many they are, only some of them are held in memory. A plan counts from the one conditional write that puts its
+name into the send; what is kept before, in transactions of some chunks and the draft, is gone on with after a crash:
+
+    recipients ─▶ people ─▶ chunks + draft ─▶ chunks + draft ─▶ … ─▶ last chunks + send ─▶ [lanes]
 """
 
 import asyncio
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from proactive.model import REFUSED, Recipient, Result, Send, State, lanes_for
-from proactive.people import Planned, resolve
+from proactive.people import Planned
+from proactive.recipients import Batch, Cursor, recipients
+from proactive.relay import later, put_watched, watched
 from proactive.service import Service
-from proactive.store.account import LANES, PLANS, TIMERS, WAITS, QueueReceipt
-from proactive.store.chunks import SIZE, Chunk
-from proactive.store.conversations import person_partition
-from proactive.store.errors import Stale
+from proactive.store.account import LANES, PLANS, WAITS, Row
+from proactive.store.chunks import SIZE, Chunk, row_of
+from proactive.store.drafts import BYTES, ROWS, Draft, weight
+from proactive.store.errors import Conflict, Stale
 
 log = logging.getLogger(__name__)
 
-WATCH = 75.0  # seconds: a little more than the longest lease of a worker that died
+_TURN = 240.0  # seconds after which a plan hands itself on: function_time-out in host.json is ten minutes
 
 
 async def plan(service: Service, send_id: str, watch: Sequence[str] = ()) -> None:
     """Make the plan of a send, unless there is one, and start its lanes. `watch` is the message's watchdog."""
-    await _plan(service, send_id)
-    await call_off(service, watch)
+    async with watched(service, watch):
+        await _plan(service, send_id)
 
 
-async def _plan(service: Service, send_id: str) -> None:
+async def give_up(service: Service, send_id: str) -> None:
+    """End a send that could not be planned: everybody it names failed."""
+    await _plan(service, send_id, failed=True)
+
+
+async def _plan(service: Service, send_id: str, *, failed: bool = False) -> None:
     send = await service.sends.get(send_id)
     if send is None or send.completed_at:
         log.warning("nothing to plan: send %s is %s", send_id, "completed" if send else "not there")
         return
     if not send.plan:
-        people: list[Planned] = []
-        async for batch in resolve(service, send.bot, send.tenant, await service.sends.inputs(send)):
-            people += batch
-        planned = await _commit(service, send, people)
+        try:
+            planned = await _make(service, send, failed=failed)
+        except (Conflict, Stale):
+            # Somebody else plans it as well, or it was cancelled: whoever looks next goes on from there.
+            planned = None
         if planned is None:
+            await service.account.put(PLANS, {"send": send.id}, delay=1)
             return
         send = planned
     await start_lanes(service, send)
 
 
-async def give_up(service: Service, send_id: str) -> None:
-    """End a send that could not be planned: everybody it names failed."""
-    send = await service.sends.get(send_id)
-    if send is None or send.completed_at:
-        return
-    if not send.plan:
-        failed = Result(State.FAILED, REFUSED, "planFailed")
-        entries = await service.sends.inputs(send)
-        planned = await _commit(service, send, [(Recipient(e.value or e.kind, None), failed) for e in entries])
-        if planned is None:
-            return
-        send = planned
-    await start_lanes(service, send)
+async def _make(service: Service, send: Send, *, failed: bool) -> Send | None:
+    """Make the plan, from the draft on that somebody may have left. Return None when it takes longer than a turn."""
+    draft = await service.drafts.get(send.id)
+    if draft is None or draft.cursor is None:
+        draft = Draft(send.id, uuid.uuid4().hex[:8], etag=draft.etag if draft else "")
+    drawing = _Drawing(service, send, draft)
+    until = service.clock() + _TURN
+    source = _everybody_failed(service, send) if failed else recipients(service, send, draft)
+    async for people, cursor in source:
+        await drawing.add(people, cursor)
+        if cursor is not None and service.clock() > until:
+            await drawing.keep()
+            return None
+    return await drawing.finish()
 
 
-async def _commit(service: Service, send: Send, people: list[Planned]) -> Send | None:
-    if len(people) > SIZE:
-        # Chunks of neighbours are read from storage in few calls.
-        people.sort(key=lambda planned: (person_partition("", "", planned[0].user or ""), planned[0].user or ""))
-    name = uuid.uuid4().hex[:8]
-    chunks = divide(send.id, name, people, send.options.parallelism)
-    await service.chunks.add(chunks)
-    try:
-        return await service.sends.update(
-            send,
-            plan=name,
-            total=len(people),
-            chunks=len(chunks),
-            lanes=lanes_for(send.options.parallelism, len(chunks)),
+async def _everybody_failed(service: Service, send: Send) -> AsyncIterator[Batch]:
+    failed = Result(State.FAILED, REFUSED, "planFailed")
+    if send.of:
+        yield [(Recipient(send.of, None), failed)], None
+    async for entries in service.sends.inputs(send):
+        yield [(Recipient(entry.value or entry.kind, None), failed) for entry in entries], None
+
+
+class _Drawing:
+    """A plan as it is drawn: people are cut into chunks, chunks kept when there are enough for a transaction."""
+
+    def __init__(self, service: Service, send: Send, draft: Draft) -> None:
+        self._service = service
+        self._send = send
+        self._draft = draft
+        self._people: list[Planned] = []
+        self._rows: list[Row] = []
+        self._weight = 0
+
+    async def add(self, people: Sequence[Planned], cursor: Cursor) -> None:
+        """Add people; `cursor` says where to go on behind them."""
+        self._people += people
+        named = self._draft.cursor is None and cursor is not None
+        if self._people and (named or len(self._people) >= SIZE):
+            await self._cut()
+        if named:
+            self._draft = replace(self._draft, named=self._draft.chunks)
+        if not self._people:
+            self._draft = replace(self._draft, cursor=cursor)
+            if len(self._rows) > ROWS * 3 // 4 or self._weight > BYTES * 3 // 4:
+                await self.keep()
+
+    async def _cut(self) -> None:
+        chunks = divide(
+            self._send.id, self._draft.name, self._people, self._send.options.parallelism, self._draft.chunks
         )
-    except Stale:
-        # Somebody else planned it, or it was cancelled: whoever looks next finds out which.
-        await service.account.put(PLANS, {"send": send.id}, delay=1)
-        return None
+        self._people = []
+        for chunk in chunks:
+            row = row_of(chunk)
+            # With a cursor a draft must end where a cut ends: what it has is never made again.
+            if self._draft.cursor is None and (len(self._rows) >= ROWS or self._weight + weight(row) > BYTES):
+                await self.keep()
+            self._rows.append(row)
+            self._weight += weight(row)
+            self._draft = replace(
+                self._draft, chunks=self._draft.chunks + 1, total=self._draft.total + len(chunk.people)
+            )
+            await asyncio.sleep(0)  # packing takes a millisecond each, and there may be hundreds
+
+    async def keep(self) -> None:
+        """Keep what has been cut so far, so that a crash need not begin again."""
+        self._draft = await self._service.drafts.grow(self._draft, self._rows)
+        self._rows, self._weight = [], 0
+
+    async def finish(self) -> Send:
+        """Cut the rest, and let the plan count."""
+        if self._people or not self._draft.chunks:
+            await self._cut()
+        lanes = lanes_for(self._send.options.parallelism, self._draft.chunks)
+        return await self._service.drafts.commit(self._send, self._draft, self._rows, lanes)
 
 
-def divide(send_id: str, plan_name: str, people: Sequence[Planned], parallelism: int) -> list[Chunk]:
-    """Return chunks of about equal size, as many on each lane."""
+def divide(send_id: str, plan_name: str, people: Sequence[Planned], parallelism: int, first: int = 0) -> list[Chunk]:
+    """Return chunks of about equal size, as many on each lane, numbered from `first` on."""
     lanes = lanes_for(parallelism, -(-len(people) // SIZE))
     rounds = max(1, -(-len(people) // (SIZE * lanes)))
     size = max(1, -(-len(people) // (lanes * rounds)))
     chunks = []
-    for number, start in enumerate(range(0, len(people), size)):
+    for number, start in enumerate(range(0, len(people), size), first):
         some = people[start : start + size]
         results = {n: result for n, (_, result) in enumerate(some) if result}
         chunks.append(Chunk(send_id, plan_name, number, [recipient for recipient, _ in some], results))
-    return chunks or [Chunk(send_id, plan_name, 0, [])]
+    return chunks or [Chunk(send_id, plan_name, first, [])]
 
 
 async def start(service: Service, send: Send) -> None:
@@ -111,29 +165,3 @@ async def start_lanes(service: Service, send: Send) -> None:
     await asyncio.gather(
         *(put_watched(service, LANES, {"send": send.id, "lane": lane}) for lane in range(max(1, send.lanes)))
     )
-
-
-async def put_watched(service: Service, queue: str, body: Mapping[str, object]) -> None:
-    """Put a message on a queue, and before it a watchdog that repeats it unless whoever works on it holds it back.
-
-    A queue hides the message of a process that died for ten minutes; the watchdog comes after little more than one.
-    """
-    watch = await later(service, service.clock() + WATCH, queue, body)
-    await service.account.put(queue, {**body, "watch": [watch.id, watch.pop_receipt]})
-
-
-async def call_off(service: Service, watch: Sequence[str]) -> None:
-    """Take the watchdog of a message back, once its work is done."""
-    if watch:
-        await service.account.take_back(watchdog(watch))
-
-
-def watchdog(watch: Sequence[str]) -> QueueReceipt:
-    """Return the watchdog that a message names."""
-    return QueueReceipt(TIMERS, *watch)
-
-
-async def later(service: Service, at: float, queue: str, body: Mapping[str, object]) -> QueueReceipt:
-    """Put a message on `queue` at a moment, in seconds since the epoch, by way of `timers`."""
-    timer = {"to": queue, "at": at, "body": body}
-    return await service.account.put(TIMERS, timer, delay=max(1.0, at - service.clock()))

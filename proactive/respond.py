@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from proactive import marks
 from proactive.content import card_of
 from proactive.model import Send
-from proactive.plan import later, put_watched
+from proactive.relay import later, put_watched
 from proactive.service import Service
 from proactive.store.account import CALLBACKS, WAITS
 from proactive.store.answers import RESPONDED, TIMED_OUT, End, Place, response_event

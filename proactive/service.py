@@ -16,6 +16,8 @@ from proactive.store.answers import Answers
 from proactive.store.callbacks import Callbacks
 from proactive.store.chunks import Chunks
 from proactive.store.conversations import Conversations
+from proactive.store.drafts import Drafts
+from proactive.store.held import Held
 from proactive.store.rejected import Rejected
 from proactive.store.sends import Sends
 from proactive.teams import Teams
@@ -31,7 +33,9 @@ class Service:
     account: Account = field(init=False)
     conversations: Conversations = field(init=False)
     sends: Sends = field(init=False)
+    drafts: Drafts = field(init=False)
     chunks: Chunks = field(init=False)
+    held: Held = field(init=False)
     answers: Answers = field(init=False)
     callbacks: Callbacks = field(init=False)
     rejected: Rejected = field(init=False)
@@ -45,7 +49,9 @@ class Service:
         self.account = Account(settings.storage, StorageCredential(settings.storage.client_id))
         self.conversations = Conversations(self.account)
         self.sends = Sends(self.account)
+        self.drafts = Drafts(self.account)
         self.chunks = Chunks(self.account)
+        self.held = Held(self.account)
         self.answers = Answers(self.account)
         self.callbacks = Callbacks(self.account)
         self.rejected = Rejected(self.account)
@@ -62,9 +68,10 @@ class Service:
         """Return a bot by the name under which a send keeps it; one that is no longer configured has no credentials."""
         return self.settings.bot(name) or Bot(name)
 
-    async def tenants(self, bot: Bot) -> set[str]:
+    async def tenants(self, bot: Bot, wanted: str = "") -> set[str]:
         """Return the tenants that a bot is used in: those it was seen in, and the one it is configured for."""
-        return await self.conversations.tenants(bot.name) | ({bot.tenant_id.lower()} - {""})
+        own = {bot.tenant_id.lower()} - {""}
+        return await self.conversations.tenants(bot.name, "" if wanted in own else wanted) | own
 
     async def close(self) -> None:
         """Close all connections."""

@@ -57,6 +57,12 @@ class Teams:
         verdict, _ = await self._call(bot, "PUT", service_url, path, activity)
         return verdict
 
+    async def delete(self, bot: Bot, service_url: str, conversation: str, message: str) -> Verdict:
+        """Delete a message."""
+        path = f"v3/conversations/{quote(conversation, safe=':@')}/activities/{quote(message, safe=':@')}"
+        verdict, _ = await self._call(bot, "DELETE", service_url, path, None)
+        return verdict
+
     async def member(self, bot: Bot, service_url: str, conversation: str, member: str) -> dict[str, Any] | Verdict:
         """Return a member of a conversation's roster (`member` is a 29: id, object id or principal name)."""
         path = f"v3/conversations/{quote(conversation, safe=':@')}/members/{quote(member, safe=':@')}"

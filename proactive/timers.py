@@ -6,7 +6,7 @@ A storage queue hides a message for seven days at most; what is due later hops.
 import json
 from typing import Any
 
-from proactive.plan import put_watched
+from proactive.relay import put_watched
 from proactive.service import Service
 from proactive.store.account import CALLBACKS, ERRANDS, LANES, PLANS, TIMERS, WAITS
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from proactive.content import activity_of, card_showing, encode
 from proactive.model import Send, State
-from proactive.plan import later, put_watched
+from proactive.relay import later, put_watched
 from proactive.service import Service
 from proactive.store.account import ERRANDS, WAITS
 from proactive.store.answers import CANCELLED, RESPONDED, TIMED_OUT

@@ -5,7 +5,7 @@ its way any number of times. A `check` on `timers` sees to it after a crash in b
 """
 
 from proactive.model import Send
-from proactive.plan import later, put_watched
+from proactive.relay import later, put_watched
 from proactive.service import Service
 from proactive.store.account import CALLBACKS, WAITS
 from proactive.store.answers import CANCELLED, NOT_DELIVERED, RESPONDED, TIMED_OUT, End

@@ -22,15 +22,14 @@ async def find_user(service: Service, bot_name: str, name: str, tenant: str) -> 
         raise ProblemError(404, "There is no such bot.")
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise ProblemError(404, "There is no such person.")
-    tenants = await service.tenants(bot)
+    tenants = await service.tenants(bot, tenant.lower())
     if not tenant and len(tenants) > 1:
         detail = "This bot is used in several tenants: name one of them."
         raise ProblemError(400, detail, [FieldError("?tenant", detail)])
     tenant = tenant.lower() or next(iter(tenants), "")
     if tenant not in tenants:
         return bot, tenant, None
-    batches = [batch async for batch in resolve(service, bot.name, tenant, [Entry("user", name.strip())])]
-    (recipient, result), *_ = batches[0]
+    ((recipient, result),) = await resolve(service, bot.name, tenant, [Entry("user", name.strip())])
     if result and result.reason == "ambiguousRecipient":
         raise ProblemError(409, "Several people have this name: give an object id or a mail address.")
     known = await service.conversations.get(bot.name, tenant, recipient.user) if recipient.user else None

@@ -23,6 +23,7 @@ from proactive.store.account import Account, Row, quoted
 from proactive.store.errors import Stale
 from proactive.store.pack import compress, decompress, pack, unpack
 
+FIRST_PLAN = "0"  # the name of a plan that was made when its send was accepted
 SIZE = 500  # people in a chunk: their row stays far below 1 MiB even with long names and ids
 _TABLE = "sends"
 _COUNTS = tuple(state.value for state in FINAL_STATES)
@@ -48,6 +49,10 @@ class Chunk:
     def open(self) -> list[int]:
         """Return who still waits for a final result, in order."""
         return [n for n in range(len(self.people)) if not (n in self.results and self.results[n].final)]
+
+    def next_try(self) -> float | None:
+        """Return when the next of those who are open is to be tried, or None when nobody is open."""
+        return min((self.result(number).retry_at for number in self.open()), default=None)
 
     def in_doubt(self) -> list[int]:
         """Return who may or may not have been sent to when the last worker stopped."""
@@ -99,7 +104,7 @@ def row_of(chunk: Chunk) -> Row:
     return {
         "PartitionKey": chunk.send,
         "RowKey": chunk_key(chunk.plan, chunk.number),
-        **pack("people", chunk.people),
+        **pack("people", [_person(recipient) for recipient in chunk.people]),
         **pack("r000_", results),
         **_progress(chunk),
         "segments": 1,
@@ -116,7 +121,7 @@ def chunk_of(row: Row) -> Chunk:
         send=row["PartitionKey"],
         plan=plan,
         number=int(number),
-        people=[Recipient(*person) for person in unpack("people", row)],
+        people=[_recipient(entry) for entry in unpack("people", row)],
         results=results,
         marked=row["marked"],
         segments=row["segments"],
@@ -135,6 +140,18 @@ def progress_row(chunk: Chunk, new: Iterable[int]) -> Row:
         row[f"r{chunk.segments:03}"] = compress(entries)
         chunk.segments += 1
     return {**row, **_progress(chunk)}
+
+
+def _person(recipient: Recipient) -> Sequence[Any]:
+    return recipient if any(recipient[2:]) else recipient[:2]
+
+
+def _recipient(entry: Sequence[Any]) -> Recipient:
+    name, user, *target = entry
+    if not target:
+        return Recipient(name, user)
+    conversation, message, origin = target
+    return Recipient(name, user, conversation, message, (origin[0], origin[1]) if origin else None)
 
 
 def _progress(chunk: Chunk) -> Row:
@@ -157,11 +174,6 @@ class Chunks:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-
-    async def add(self, chunks: Sequence[Chunk]) -> None:
-        """Keep chunks of a plan that does not count yet."""
-        for chunk in chunks:
-            await self._account.upsert(_TABLE, row_of(chunk))
 
     async def get(self, send: str, plan: str, number: int) -> Chunk | None:
         """Return a chunk, or None."""

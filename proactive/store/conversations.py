@@ -27,7 +27,9 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9:._@-]{1,200}")
 _KEYS_PER_FILTER = 14
 _RANGES_PER_FILTER = 7
 _SCANS_AT_ONCE = 8
-_TENANTS_KEPT = 60.0  # seconds
+_TENANTS_KEPT = 600.0  # seconds
+# What it takes to reach somebody: the rest of a row, names and the activities seen, is most of it.
+_TO_REACH = ("user", "conversation_id", "service_url", "member_id", "installed", "last_message_at", "idle_at")
 
 
 @dataclass(slots=True)
@@ -55,7 +57,11 @@ class Conversation:
 
     def active(self, now: float, minutes: float) -> bool:
         """Whether the person has written to the bot in the last `minutes` and nothing ended the chat since."""
-        return self.last_message_at > self.idle_at and now - self.last_message_at < minutes * 60
+        return now < self.idle_from(minutes)
+
+    def idle_from(self, minutes: float) -> float:
+        """Return when the chat is idle: so many minutes after the last message unless it was ended; 0 when it is."""
+        return self.last_message_at + minutes * 60 if self.last_message_at > self.idle_at else 0.0
 
 
 class Match(NamedTuple):
@@ -164,7 +170,7 @@ class Conversations:
         return {name: found.get(key, []) for name, key in keys.items()}
 
     async def load(self, bot: str, tenant: str, users: Iterable[str]) -> dict[str, Conversation]:
-        """Return what is known of each of these persons, with far fewer storage calls than there are persons."""
+        """Return what it takes to reach each of these persons, with far fewer storage calls than there are persons."""
         found: dict[str, Conversation] = {}
 
         def take(row: Row) -> None:
@@ -173,21 +179,26 @@ class Conversations:
         partitions: dict[str, set[str]] = {}
         for user in users:
             partitions.setdefault(person_partition(bot, tenant, user), set()).add(_escaped(user))
-        await self._collect(partitions, None, take, exact=True)
+        await self._collect(partitions, _TO_REACH, take, exact=True)
         return found
 
-    async def everyone(self, bot: str, tenant: str) -> AsyncIterator[list[str]]:
-        """Yield, page by page, the keys of all who have the bot installed."""
-        for number in range(SPREAD):
-            query = f"PartitionKey eq {quoted(f'{bot}|{tenant}|p{number:02}')} and installed eq true"
-            async for rows, _ in self._account.pages(_TABLE, query, select=("user",)):
+    async def everyone(
+        self, bot: str, tenant: str, after: tuple[int, str] = (0, "")
+    ) -> AsyncIterator[tuple[list[str], tuple[int, str]]]:
+        """Yield, page by page, the keys of all who have the bot installed, and where to go on `after` the page."""
+        first, key = after
+        for number in range(first, SPREAD):
+            within = f"PartitionKey eq {quoted(f'{bot}|{tenant}|p{number:02}')} and installed eq true"
+            query = f"{within} and RowKey gt {quoted(key)}" if key else within
+            async for rows, _ in self._account.pages(_TABLE, query, select=("RowKey", "user")):
                 if rows:
-                    yield [row["user"] for row in rows]
+                    yield [row["user"] for row in rows], (number, rows[-1]["RowKey"])
+            key = ""
 
-    async def tenants(self, bot: str) -> set[str]:
-        """Return the tenants in which a bot was seen; once one is known, as of the last minute."""
+    async def tenants(self, bot: str, wanted: str = "") -> set[str]:
+        """Return the tenants in which a bot was seen: as of some minutes ago once the `wanted` one is known."""
         read_at, known = self._tenants_read.get(bot, (0.0, set()))
-        if known and time.monotonic() - read_at < _TENANTS_KEPT:
+        if known and wanted in known | {""} and time.monotonic() - read_at < _TENANTS_KEPT:
             return known
         query = f"PartitionKey eq 'tenants' and RowKey ge {quoted(bot + '|')} and RowKey lt {quoted(bot + '}')}"
         rows = await self._account.rows(_TABLE, query, ("RowKey",))
@@ -254,7 +265,16 @@ class Conversations:
 
 def person_partition(bot: str, tenant: str, user: str) -> str:
     """Return the partition that holds a person's row."""
-    return f"{bot}|{tenant}|p{zlib.crc32(user.encode()) % SPREAD:02}"
+    return f"{bot}|{tenant}|p{_number(user):02}"
+
+
+def place_of_person(user: str) -> str:
+    """Return what sorts people as their rows are sorted, so that neighbours are read in few calls."""
+    return f"{_number(user):02}!{user}"
+
+
+def _number(user: str) -> int:
+    return zlib.crc32(user.encode()) % SPREAD
 
 
 def _alias_partition(bot: str, tenant: str, key: str) -> str:

@@ -9,7 +9,7 @@
 day-2026-12-01   <newest first>-<id>      the index
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -44,10 +44,11 @@ class Sends:
             key = {"PartitionKey": send.id, "RowKey": f"{_inputs(send)}{number:05}"}
             await self._account.upsert(_TABLE, {**key, **pack("entries", some)})
 
-    async def inputs(self, send: Send) -> list[Entry]:
-        """Return what `add_inputs` kept."""
-        rows = await self._account.rows(_TABLE, _between(send.id, _inputs(send)))
-        return [Entry(kind, value) for row in rows for kind, value in unpack("entries", row)]
+    async def inputs(self, send: Send) -> AsyncIterator[list[Entry]]:
+        """Yield what `add_inputs` kept, some thousands at a time."""
+        async for rows, _ in self._account.pages(_TABLE, _between(send.id, _inputs(send)), top=1):
+            for row in rows:
+                yield [Entry(kind, value) for kind, value in unpack("entries", row)]
 
     async def list_in_index(self, send: Send) -> None:
         """Let the index by day lead to a send."""
@@ -59,6 +60,12 @@ class Sends:
         """Return a send, or None."""
         row = await self._account.get(_TABLE, send_id, _SEND)
         return _send(row) if row else None
+
+    async def get_with(self, send_id: str, key: str) -> tuple[Send | None, Row | None]:
+        """Return a send, and of the same partition the row with this key, in one call."""
+        query = f"PartitionKey eq {quoted(send_id)} and (RowKey eq '{_SEND}' or RowKey eq {quoted(key)})"
+        rows = {row["RowKey"]: row for row in await self._account.rows(_TABLE, query)}
+        return _send(rows[_SEND]) if _SEND in rows else None, rows.get(key)
 
     async def stopped(self, send_id: str) -> bool:
         """Return whether a send was cancelled or is answered already, reading no more than that."""
@@ -120,6 +127,10 @@ def _row(send: Send) -> Row:
         "tenant": send.tenant,
         "created_at": send.created_at,
         "entries": send.entries,
+        "verb": send.verb,
+        "of": send.of,
+        "whom": send.whom,
+        "marked": send.marked,
         "plan": send.plan,
         "total": send.total,
         "chunks": send.chunks,
@@ -145,6 +156,10 @@ def _send(row: Row) -> Send:
         options=Options(*unpack("options", row)),
         activity=unpack("activity", row),
         entries=row["entries"],
+        verb=row.get("verb", "send"),
+        of=row.get("of", ""),
+        whom=row.get("whom", ""),
+        marked=row.get("marked", bool(waits)),
         plan=row["plan"],
         total=row["total"],
         chunks=row["chunks"],

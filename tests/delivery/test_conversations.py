@@ -130,7 +130,18 @@ async def test_everyone_is_whoever_has_the_bot(service: Service, bot: str) -> No
 
     await service.conversations.change(bot, "t", users[0], gone)
 
-    found = [user async for page in service.conversations.everyone(bot, "t") for user in page]
+    found = [user async for page, _ in service.conversations.everyone(bot, "t") for user in page]
 
     assert sorted(found) == sorted(users[1:])
     assert [page async for page in service.conversations.everyone(bot, "other")] == []
+
+
+async def test_everyone_goes_on_behind_a_page(service: Service, bot: str) -> None:
+    users = await fill(service, bot, 100)
+    pages = [page async for page in service.conversations.everyone(bot, "t")]
+
+    for number, (_, place) in enumerate(pages):
+        rest = [user async for page, _ in service.conversations.everyone(bot, "t", place) for user in page]
+        assert rest == [user for page, _ in pages[number + 1 :] for user in page]
+
+    assert sorted(user for page, _ in pages for user in page) == sorted(users)

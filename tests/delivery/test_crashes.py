@@ -10,6 +10,7 @@ from proactive import deliver, plan
 from proactive.model import lanes_for
 from proactive.store.account import LANES, PLANS, TIMERS
 from proactive.store.chunks import Chunk, Chunks
+from proactive.store.drafts import Drafts
 from proactive.store.sends import Sends
 from tests.delivery.conftest import Clock, CrashError, House, crash_at
 
@@ -117,7 +118,7 @@ async def test_a_plan_cut_short_is_made_again_and_doubles_nobody(
     send = await house.accept(crowd, options={"ifBotNotInstalled": "succeedWithStatusCode"})
     assert not send.plan
     with pytest.MonkeyPatch.context() as patch:
-        crash_at(patch, Sends, "update", 1, after=False)
+        crash_at(patch, Drafts, "commit", 1, after=False)
         with pytest.raises(CrashError):
             await plan.plan(house.service, send.id)
 

@@ -3,6 +3,8 @@
 import asyncio
 import uuid
 
+import pytest
+
 from proactive.pace import Pace
 from proactive.store.account import Account
 from tests.delivery.conftest import House
@@ -71,5 +73,77 @@ async def test_slots_far_ahead_are_not_taken(house: House) -> None:
     await pace.throttled(bot, "t", "ada", 60)
     await pace.throttled(bot, "t", "alan", 60)
 
-    assert await pace.reserve(bot, "t", 10) == (1060.0, 0.02, False)
-    assert await pace.reserve(bot, "t", 10) == (1060.0, 0.02, False)
+    for _ in range(2):
+        slots = await pace.reserve(bot, "t", 10)
+        assert (slots.start, slots.taken) == (1060.0, False)
+
+
+async def test_lanes_of_one_process_share_what_was_taken_for_more(house: House) -> None:
+    pace, other, *_ = await instances(house, 50, Standing(1000.0))
+    bot = uuid.uuid4().hex
+
+    first = await pace.reserve(bot, "t", 20, more=400)
+    second = await pace.reserve(bot, "t", 20, more=400)
+    third = await pace.reserve(bot, "t", 20)
+    elsewhere = await other.reserve(bot, "t", 1)
+
+    moments = [*first.moments(), *second.moments(), *third.moments(), *elsewhere.moments()]
+    assert [round(moment - 1000.0, 6) for moment in moments] == [round(n * 0.02, 6) for n in range(51)]
+
+
+async def test_who_has_much_to_send_takes_no_more_while_much_is_taken(house: House) -> None:
+    pace, other, *_ = await instances(house, 50, Standing(1000.0))
+    bot = uuid.uuid4().hex
+    await pace.reserve(bot, "t", 50, more=1000)
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await other.reserve(bot, "t", 50, more=1000)
+
+    assert (await other.reserve(bot, "t", 1)).start == 1001.0
+
+
+async def test_slots_in_hand_expire(house: House) -> None:
+    clock = Standing(1000.0)
+    pace, *_ = await instances(house, 50, clock)
+    bot = uuid.uuid4().hex
+    await pace.reserve(bot, "t", 10, more=40)
+    clock.now = 1000.5
+
+    slots = await pace.reserve(bot, "t", 40)
+
+    assert 1000.5 - 0.1 <= slots.start <= 1000.5
+    assert pace.expired(bot, "t", 1000.3)
+    assert not pace.expired(bot, "t", 1000.45)
+
+
+async def test_a_429_takes_back_the_slots_in_hand(house: House) -> None:
+    pace, *_ = await instances(house, 50, Standing(1000.0))
+    bot = uuid.uuid4().hex
+    await pace.reserve(bot, "t", 10, more=40)
+    await pace.throttled(bot, "t", "ada", 3)
+    await pace.throttled(bot, "t", "alan", 3)
+
+    assert pace.expired(bot, "t", 1000.5)
+    assert (await pace.reserve(bot, "t", 10)).start == 1003.0
+
+
+async def test_a_pause_holds_what_is_sent_on_all_instances_until_the_bot_goes_on(house: House) -> None:
+    paces = await instances(house, 50, Standing(1000.0))
+    bot = uuid.uuid4().hex
+    for pace in paces:
+        await pace.reserve(bot, "t", 1)
+
+    await paces[0].pause(bot, "t", paused=True)
+    held = [await pace.reserve(bot, "t", 1, sending=True) for pace in paces]
+    replies = [await pace.reserve(bot, "t", 1) for pace in paces]
+
+    assert [slots.taken for slots in held] == [False] * 3
+    assert [slots.paused for slots in held] == [True] * 3
+    assert [slots.taken for slots in replies] == [True] * 3
+    assert await paces[1].paused(bot, "t")
+
+    await paces[2].pause(bot, "t", paused=False)
+
+    assert [(await pace.reserve(bot, "t", 1, sending=True)).taken for pace in paces] == [True] * 3
+    assert not await paces[1].paused(bot, "t")

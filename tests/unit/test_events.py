@@ -210,7 +210,7 @@ class Storage:
     def clock(self) -> float:
         return 1_790_000_000.0
 
-    async def tenants(self, _: str) -> set[str]:
+    async def tenants(self, _: str, _wanted: str = "") -> set[str]:
         return {"contoso"}
 
     async def put(self, queue: str, message: str) -> None:

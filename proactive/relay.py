@@ -1,0 +1,59 @@
+"""Messages on queues that must not be lost: now with a watchdog that repeats them, or later by way of `timers`.
+
+A queue hides the message of a process that died for ten minutes; the watchdog comes after little more than one. It is
+put on `timers` before the message itself, pushed ahead of time by whoever works on it, and taken back at the end.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from proactive.service import Service
+from proactive.store.account import TIMERS, QueueReceipt
+
+WATCH = 75.0  # seconds: a little more than the longest lease of a worker that died
+_PUSH = 40.0  # seconds between two pushes
+
+
+async def put_watched(service: Service, queue: str, body: Mapping[str, object]) -> None:
+    """Put a message on a queue, and before it a watchdog that repeats it unless whoever works on it holds it back."""
+    watch = await later(service, service.clock() + WATCH, queue, body)
+    await service.account.put(queue, {**body, "watch": [watch.id, watch.pop_receipt]})
+
+
+async def later(service: Service, at: float, queue: str, body: Mapping[str, object]) -> QueueReceipt:
+    """Put a message on `queue` at a moment, in seconds since the epoch, by way of `timers`."""
+    timer = {"to": queue, "at": at, "body": body}
+    return await service.account.put(TIMERS, timer, delay=max(1.0, at - service.clock()))
+
+
+async def call_off(service: Service, watch: Sequence[str]) -> None:
+    """Take the watchdog of a message back, once its work is done."""
+    if watch:
+        await service.account.take_back(_receipt(watch))
+
+
+@asynccontextmanager
+async def watched(service: Service, watch: Sequence[str]) -> AsyncIterator[None]:
+    """Keep a message's watchdog ahead of time while the block runs. It stays behind when the block fails."""
+    receipt = _receipt(watch) if watch else None
+
+    async def push() -> None:
+        nonlocal receipt
+        while receipt is not None:
+            await asyncio.sleep(_PUSH)
+            receipt = await service.account.postpone(receipt, WATCH)
+
+    pushing = asyncio.create_task(push())
+    try:
+        yield
+    finally:
+        pushing.cancel()
+        with suppress(asyncio.CancelledError):
+            await pushing
+    if receipt is not None:
+        await service.account.take_back(receipt)
+
+
+def _receipt(watch: Sequence[str]) -> QueueReceipt:
+    return QueueReceipt(TIMERS, *watch)
