@@ -94,7 +94,9 @@ async def plans(message: func.QueueMessage) -> None:
 async def lanes(message: func.QueueMessage) -> None:
     """A lane's chunks go out to Teams."""
     lane = _read(message)
-    await (await proactive("deliver")).run_lane(service(), lane["send"], lane["lane"], lane.get("watch", ()))
+    deliver = await proactive("deliver")
+    watch, woken = lane.get("watch", ()), lane.get("woken", False)
+    await deliver.run_lane(service(), lane["send"], lane["lane"], watch, woken=woken)
 
 
 @app.queue_trigger("message", "timers", "AzureWebJobsStorage")

@@ -17,6 +17,7 @@ from proactive.content import CARD_TYPE, MESSAGE_TYPE
 from proactive.errands import REPLY, ROSTER
 from proactive.marks import read
 from proactive.problems import FieldError, ProblemError
+from proactive.relay import wake
 from proactive.respond import Given, respond
 from proactive.service import Service
 from proactive.settings import Bot
@@ -168,12 +169,13 @@ class _Handler(TeamsActivityHandler):  # type: ignore[misc] # botbuilder is unty
             await self._keep(activity, _nothing_else)
 
     async def on_end_of_conversation_activity(self, turn_context: TurnContext) -> None:
-        """Keep that the chat is over."""
+        """Keep that the chat is over, and let go what was postponed until then."""
 
         def ended(known: Conversation, at: float) -> None:
             known.idle_at = max(known.idle_at, at)
 
-        await self._keep(turn_context.activity, ended)
+        if await self._keep(turn_context.activity, ended):
+            await wake(self._service, self._bot.name, self._tenant, self._user)
 
     async def _answered(self, turn_context: TurnContext) -> None:
         """Keep the answer that a pressed `Action.Submit` is, and have the card replaced.

@@ -48,9 +48,10 @@ async def _plan(service: Service, send_id: str, *, failed: bool = False) -> None
             planned = await _make(service, send, failed=failed)
         except (Conflict, Stale):
             # Somebody else plans it as well, or it was cancelled: whoever looks next goes on from there.
-            planned = None
+            await later(service, service.clock() + 1, PLANS, {"send": send.id})
+            return
         if planned is None:
-            await service.account.put(PLANS, {"send": send.id}, delay=1)
+            await put_watched(service, PLANS, {"send": send.id})
             return
         send = planned
     await start_lanes(service, send)
@@ -67,7 +68,7 @@ async def _make(service: Service, send: Send, *, failed: bool) -> Send | None:
     async for people, cursor in source:
         await drawing.add(people, cursor)
         if cursor is not None and service.clock() > until:
-            await drawing.keep()
+            await drawing.pause(cursor)
             return None
     return await drawing.finish()
 
@@ -120,6 +121,13 @@ class _Drawing:
                 self._draft, chunks=self._draft.chunks + 1, total=self._draft.total + len(chunk.people)
             )
             await asyncio.sleep(0)  # packing takes a millisecond each, and there may be hundreds
+
+    async def pause(self, cursor: Cursor) -> None:
+        """Cut the rest and keep it, so that somebody else can go on behind it."""
+        if self._people:
+            await self._cut()
+        self._draft = replace(self._draft, cursor=cursor)
+        await self.keep()
 
     async def keep(self) -> None:
         """Keep what has been cut so far, so that a crash need not begin again."""

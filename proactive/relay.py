@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from proactive.service import Service
-from proactive.store.account import TIMERS, QueueReceipt
+from proactive.store.account import LANES, TIMERS, QueueReceipt
 
 WATCH = 75.0  # seconds: a little more than the longest lease of a worker that died
 _PUSH = 40.0  # seconds between two pushes
@@ -25,6 +25,15 @@ async def later(service: Service, at: float, queue: str, body: Mapping[str, obje
     """Put a message on `queue` at a moment, in seconds since the epoch, by way of `timers`."""
     timer = {"to": queue, "at": at, "body": body}
     return await service.account.put(TIMERS, timer, delay=max(1.0, at - service.clock()))
+
+
+async def wake(service: Service, bot: str, tenant: str, person: str = "") -> None:
+    """Let the lanes go on that wait for a person's chat to end, or without a person for the bot to be let go on."""
+    lanes = await service.held.waiting(bot, tenant, person)
+    woken = bool(person)  # of one person only: what else a lane waits for has its own time
+    for send, lane in lanes:
+        await put_watched(service, LANES, {"send": send, "lane": lane, "woken": woken})
+    await service.held.forget(bot, tenant, person, lanes)
 
 
 async def call_off(service: Service, watch: Sequence[str]) -> None:

@@ -144,10 +144,8 @@ def read(body: Any, *, now: float, largest: int, url_error: Callable[[str], str 
     deliver_within = DAY
     if isinstance(options, Mapping):
         deliver_within = times.duration(options.get("deliverWithin"), "/options/deliverWithin", DAY, 7 * DAY)
-        for name, value in (("ifChatIsActive", "postpone"), ("ifBotNotInstalled", "install"),
-                            ("ifOutcomeUnknown", "leave")):  # fmt: skip
-            if options.get(name) == value:
-                errors.append(FieldError(pointer("options", name), f"{value}: {_NOT_YET}"))
+        if options.get("ifBotNotInstalled") == "install":
+            errors.append(FieldError("/options/ifBotNotInstalled", f"install: {_NOT_YET}"))
     timeout = 30 * DAY
     if isinstance(body.get("wait"), Mapping):
         timeout = times.duration(body["wait"].get("timeout"), "/wait/timeout", timeout, timeout)

@@ -14,6 +14,7 @@ from proactive.doors.users import find_user
 from proactive.doors.v1 import dispatch, rules
 from proactive.model import SendStatus
 from proactive.problems import ProblemError
+from proactive.relay import wake
 from proactive.service import Service
 from proactive.store.conversations import Conversation
 
@@ -103,6 +104,7 @@ async def end_chat(service: Service, request: func.HttpRequest, bot: str, user: 
         return True
 
     await service.conversations.change(speaker.name, tenant, known.user, idle)
+    await wake(service, speaker.name, tenant, known.user)
     return answer(204)
 
 

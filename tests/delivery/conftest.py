@@ -199,7 +199,8 @@ async def run(service: Service, queue: str, body: dict[str, Any]) -> None:
         case "plans":
             await plan.plan(service, body["send"], body.get("watch", ()))
         case "lanes":
-            await deliver.run_lane(service, body["send"], body["lane"], body.get("watch", ()))
+            watch, woken = body.get("watch", ()), body.get("woken", False)
+            await deliver.run_lane(service, body["send"], body["lane"], watch, woken=woken)
         case "timers":
             await timers.ring(service, body)
         case "errands":

@@ -168,3 +168,26 @@ async def deliver_key(house: House, body: dict[str, object]) -> object:
 
 def test_lanes_keep_within_parallelism() -> None:
     assert [lanes_for(p, 10) for p in (1, 25, 26, 50)] == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
+@pytest.mark.parametrize("nth", [1, 2, 3, 4])
+async def test_under_leave_a_crash_doubles_nobody(
+    house: House, teams: TeamsStandIn, people: list[Person], nth: int, after: bool
+) -> None:
+    width = 10
+    await house.knows(people)
+    send = await house.accept(people, options={"parallelism": width, "ifOutcomeUnknown": "leave"})
+    with pytest.MonkeyPatch.context() as patch:
+        crash_at(patch, Chunks, "save", nth, after=after)
+        with pytest.raises(CrashError):
+            await deliver.run_lane(house.instance(), send.id, 0)
+
+    await house.advance(200)
+
+    states = await house.states(send)
+    copies = [len(teams.delivered(person)) for person in people]
+    assert max(copies) == 1
+    assert set(states) <= {"delivered", "unknown"}
+    assert states.count("unknown") <= 2 * width
+    assert all(copies[n] == 1 for n, state in enumerate(states) if state == "delivered")

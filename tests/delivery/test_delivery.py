@@ -235,3 +235,46 @@ async def test_a_lane_that_teams_holds_back_waits_on_a_timer_and_not_in_a_functi
     await house.service.account.put(LANES, timer["body"])
     await house.drain()
     assert await house.states(send) == ["delivered"] * len(people)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=502, accepted=True, times=1),
+        Fault(status=504, times=1),
+        Fault(cut="reset", times=1),
+        Fault(cut="close", accepted=True, times=1),
+    ],
+    ids=["502 after accepting", "504", "reset", "closed after accepting"],
+)
+async def test_under_leave_what_teams_may_have_taken_is_unknown_and_not_sent_again(
+    house: House, teams: TeamsStandIn, people: list[Person], fault: Fault
+) -> None:
+    await house.knows(people[:3])
+    number = teams.fault(fault)
+    send = await house.accept(people[:3], options={"ifOutcomeUnknown": "leave"})
+
+    await house.advance(600)
+
+    assert teams.hits(number) == 1
+    assert sorted(await house.states(send)) == ["delivered", "delivered", "unknown"]
+    assert max(len(teams.delivered(person)) for person in people[:3]) == 1
+    outcome = await report.outcome(house.service, await house.kept(send))
+    assert outcome
+    assert not outcome.failed
+    (unknown,) = [result for result in outcome.body["results"] if result["state"] == "unknown"]
+    assert (unknown["statusCode"], unknown["succeeded"], unknown["attempts"]) == (504, False, 1)
+
+
+async def test_under_leave_what_teams_has_surely_not_taken_is_tried_again(
+    house: House, teams: TeamsStandIn, people: list[Person]
+) -> None:
+    await house.knows(people[:3])
+    for status in (412, 429, 503):
+        teams.fault(Fault(status=status, times=1))
+    send = await house.accept(people[:3], options={"ifOutcomeUnknown": "leave"})
+
+    await house.advance(600)
+
+    assert await house.states(send) == ["delivered"] * 3
+    assert [len(teams.delivered(person)) for person in people[:3]] == [1] * 3

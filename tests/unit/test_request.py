@@ -283,9 +283,7 @@ def test_what_breaks_a_rule_is_refused_with_its_pointer(changes: dict[str, Any],
     [
         ({"recipients": [{"group": "11111111-2222-3333-4444-555555555555"}]}, "/recipients/0/group"),
         ({"recipients": ["ada", {"team": "11111111-2222-3333-4444-555555555555"}]}, "/recipients/1/team"),
-        ({"options": {"ifChatIsActive": "postpone"}}, "/options/ifChatIsActive"),
         ({"options": {"ifBotNotInstalled": "install"}}, "/options/ifBotNotInstalled"),
-        ({"options": {"ifOutcomeUnknown": "leave"}}, "/options/ifOutcomeUnknown"),
     ],
 )
 def test_what_is_not_built_yet_says_so_and_is_never_ignored(changes: dict[str, Any], pointer: str) -> None:
