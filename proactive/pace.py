@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from proactive.store.account import Account
-from proactive.store.errors import Conflict, Stale
+from proactive.store.errors import Conflict, InDoubt, Stale
 
 _TABLE = "pace"
 _WORTH_WAITING = 0.002  # seconds
@@ -102,7 +102,7 @@ class Pace:
                         if known[1]
                         else await self._account.insert(_TABLE, row)
                     )
-                except (Conflict, Stale):
+                except (Conflict, Stale, InDoubt):
                     self._known.pop(key, None)
                     await asyncio.sleep(random.uniform(0, 0.02))  # noqa: S311 - spreads rivals, keeps no secret
                     continue
