@@ -28,7 +28,7 @@ from proactive.problems import FieldError, ProblemError
 from proactive.service import Service
 from proactive.settings import Bot
 from proactive.store.chunks import FIRST_PLAN, row_of
-from proactive.store.errors import Conflict
+from proactive.store.errors import Conflict, InDoubt
 from proactive.tickets import LONGEST
 
 _INVALID = 400
@@ -83,7 +83,7 @@ async def accept(
     )
     try:
         kept = await _keep(service, send, request)
-    except Conflict:
+    except (Conflict, InDoubt):
         kept = await _repeated(service, send)
         if kept.completed_at or kept.cancelled_at:
             return kept

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from proactive.store.account import Account
-from proactive.store.errors import Conflict, Stale
+from proactive.store.errors import Conflict, InDoubt, Stale
 
 _TABLE, _ROW = "pace", "pace"
 _WORTH_WAITING = 0.002  # seconds
@@ -203,7 +203,7 @@ class Pace:
                 if known.etag
                 else await self._account.insert(_TABLE, row)
             )
-        except (Conflict, Stale):
+        except (Conflict, Stale, InDoubt):
             known.fresh = False
             return None
         known.at, known.paused = at, paused

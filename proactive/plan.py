@@ -20,7 +20,7 @@ from proactive.service import Service
 from proactive.store.account import LANES, PLANS, WAITS, Row
 from proactive.store.chunks import SIZE, Chunk, row_of
 from proactive.store.drafts import BYTES, ROWS, Draft, weight
-from proactive.store.errors import Conflict, Stale
+from proactive.store.errors import Conflict, InDoubt, Stale
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ async def _plan(service: Service, send_id: str, *, failed: bool = False) -> None
     if not send.plan:
         try:
             planned = await _make(service, send, failed=failed)
-        except (Conflict, Stale):
+        except (Conflict, Stale, InDoubt):
             # Somebody else plans it as well, or it was cancelled: whoever looks next goes on from there.
             await later(service, service.clock() + 1, PLANS, {"send": send.id})
             return

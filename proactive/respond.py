@@ -18,7 +18,7 @@ from proactive.store.account import CALLBACKS, WAITS
 from proactive.store.answers import RESPONDED, TIMED_OUT, End, Place, response_event
 from proactive.store.chunks import Chunk
 from proactive.store.conversations import Conversation
-from proactive.store.errors import Conflict, Stale
+from proactive.store.errors import Conflict, InDoubt, Stale
 from proactive.tickets import Ticket, read_ticket
 from proactive.updates import Card, replace_later
 from proactive.waits import CHECK, after_end, all_answered, end
@@ -121,7 +121,7 @@ async def _keep(service: Service, send: Send, chunk: Chunk, place: Place, kept: 
             answered.complete = chunk.all_answered(answered.numbers)
             try:
                 await service.answers.add(send.id, place, kept, answered, ends)
-            except (Conflict, Stale):
+            except (Conflict, Stale, InDoubt):
                 log.debug("an answer to send %s lost a race", send.id)
             else:
                 return "answered"

@@ -1,20 +1,30 @@
-"""The storage account: one pooled client for each of its services, and their errors in our words.
+"""The storage account: what the rest of the house asks of tables and queues, and storage's errors in our words.
 
 Tables and queues are created when they are found missing, so that a new account needs no preparation; where Bicep made
-them, that costs nothing.
+them, that costs nothing. What is called for every message goes over plain REST, what is not, through the SDKs: they
+cost two to twelve times as much (docs/decisions/0014).
 """
 
 import asyncio
 import importlib
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from types import ModuleType
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from proactive.rooms import room
 from proactive.settings import StorageAccount
-from proactive.store.errors import Conflict, Stale, StorageAway, StorageError
+from proactive.store import batch
+from proactive.store.access import Access, Request
+from proactive.store.batch import Change
+from proactive.store.entities import ACCEPT, Row, path_of, quoted, row_of, written
+from proactive.store.errors import Conflict, InDoubt, Stale, StorageAway, StorageError
+from proactive.store.rest import Answer, Rest
+
+__all__ = ["Account", "Change", "QueueReceipt", "Row", "quoted"]
 
 TABLES = ("conversations", "sends", "rejected", "pace")
 SENDS, PLANS, LANES, TIMERS, ERRANDS = "sends", "plans", "lanes", "timers", "errands"
@@ -22,8 +32,14 @@ WAITS, CALLBACKS = "waits", "callbacks"
 QUEUES = (SENDS, PLANS, LANES, TIMERS, ERRANDS, WAITS, CALLBACKS)
 LONGEST_DELAY = 7 * 86_400  # seconds: a storage queue hides a message no longer
 
-type Row = dict[str, Any]
-type Change = tuple[Literal["insert", "delete", "touch"], Row] | tuple[Literal["update"], Row, str]
+_JSON = {**ACCEPT, "Content-Type": "application/json"}
+_INSERT = {**_JSON, "Prefer": "return-no-content"}
+_XML = {"Content-Type": "application/xml"}
+# Neither an id nor a receipt (base64) holds anything that XML would escape.
+_ID = re.compile(rb"<MessageId>([^<]+)<")
+_RECEIPT = re.compile(rb"<PopReceipt>([^<]+)<")
+_NOWHERE = ("TableNotFound", "QueueNotFound")
+_UNREADABLE = "storage answered what nobody can read"
 
 log = logging.getLogger(__name__)
 
@@ -43,43 +59,18 @@ class Account:
         """Take the token `credential` for an account that is reached by identity."""
         self._settings = settings
         self._credential = credential
+        self._rest: Rest | None = None
         self._tables: Any = None
         self._queues: Any = None
-        self._table_clients: dict[str, Any] = {}
-        self._queue_clients: dict[str, Any] = {}
         self._errors: ModuleType | None = None
         self._opening: asyncio.Lock = asyncio.Lock()
 
-    async def _open(self) -> None:
-        async with self._opening:
-            if self._tables is not None:
-                return
-            tables = await room("azure.data.tables.aio")
-            queues = await room("azure.storage.queue.aio")
-            self._errors = await room("azure.core.exceptions")
-
-            def how() -> dict[str, Any]:
-                # Without the environment's proxies: looking for them and for ~/.netrc costs a tenth of each call.
-                http = importlib.import_module("azure.core.pipeline.transport").AioHttpTransport(use_env_settings=False)
-                return {"transport": http, "retry_total": 3, "retry_backoff_factor": 0.2, "connection_timeout": 5}
-
-            if self._settings.connection_string:
-                text = self._settings.connection_string
-                self._queues = queues.QueueServiceClient.from_connection_string(text, **how())
-                self._tables = tables.TableServiceClient.from_connection_string(text, **how())
-            else:
-                who = self._credential
-                self._queues = queues.QueueServiceClient(self._settings.queue_url, credential=who, **how())
-                self._tables = tables.TableServiceClient(endpoint=self._settings.table_url, credential=who, **how())
-
     async def close(self) -> None:
         """Close the connections."""
-        for client in (self._tables, self._queues):
+        for client in (self._rest, self._tables, self._queues):
             if client is not None:
                 await client.close()
-        self._tables = self._queues = None
-        self._table_clients.clear()
-        self._queue_clients.clear()
+        self._rest = self._tables = self._queues = None
 
     async def ensure(self) -> None:
         """Create every table and queue that is missing."""
@@ -101,39 +92,44 @@ class Account:
 
     async def get(self, table: str, partition: str, row: str, select: Sequence[str] | None = None) -> Row | None:
         """Return one row, or None. Its ETag is under `etag`."""
+        query = {"$select": ",".join(select)} if select else {}
         try:
-            found = await self._table(table, lambda client: client.get_entity(partition, row, select=select))
+            answer = await self._call(Request("table", "GET", path_of(table, partition, row), query, ACCEPT))
         except _MissingError:
             return None
-        return _row(found)
+        return {**row_of(_json(answer)), "etag": _header(answer, "ETag")}
 
     async def insert(self, table: str, row: Row) -> str:
         """Add a row and return its ETag. Raises `Conflict` when it is there already."""
-        return str((await self._table(table, lambda client: client.create_entity(row)))["etag"])
+        answer = await self._call(Request("table", "POST", f"/{table}", {}, _INSERT, written(row)))
+        return _header(answer, "ETag")
 
     async def upsert(self, table: str, row: Row) -> None:
         """Write a row whatever stands there."""
-        replace = await self._mode("REPLACE")
-        await self._table(table, lambda client: client.upsert_entity(row, mode=replace))
+        await self._call(Request("table", "PUT", _path(table, row), {}, _JSON, written(row)))
 
     async def update(self, table: str, row: Row, etag: str, *, merge: bool = False) -> str:
         """Replace a row, or with `merge` only the properties given, if it still has this ETag; return the new one.
 
         Raises `Stale` when it has another.
         """
-        mode = await self._mode("MERGE" if merge else "REPLACE")
-        condition = await self._if_unmodified()
+        headers = {**_JSON, "If-Match": etag}
         try:
-            answer = await self._table(
-                table, lambda client: client.update_entity(row, mode=mode, etag=etag, match_condition=condition)
+            answer = await self._call(
+                Request("table", "PATCH" if merge else "PUT", _path(table, row), {}, headers, written(row))
             )
         except _MissingError as error:
             raise Stale from error
-        return str(answer["etag"])
+        return _header(answer, "ETag")
 
     async def delete(self, table: str, partition: str, row: str) -> None:
         """Remove a row if it is there."""
-        await self._table(table, lambda client: client.delete_entity(partition, row))
+        try:
+            await self._call(
+                Request("table", "DELETE", path_of(table, partition, row), {}, {**ACCEPT, "If-Match": "*"})
+            )
+        except _MissingError:
+            log.debug("a row was removed already")
 
     async def transaction(self, table: str, changes: Sequence[Change]) -> list[str]:
         """Do all changes of one partition or none; return their new ETags (empty for what was removed).
@@ -141,121 +137,131 @@ class Account:
         A change is ("insert", row), ("delete", row), ("update", row, etag), which merges, or ("touch", row), which
         merges into a row that must be there, whatever its ETag. Raises `Conflict` or `Stale`.
         """
-        merge = await self._mode("MERGE")
-        condition = await self._if_unmodified()
-        operations: list[tuple[Any, ...]] = []
-        for change in changes:
-            match change:
-                case ("insert", row):
-                    operations.append(("create", row))
-                case ("delete", row):
-                    operations.append(("delete", row))
-                case ("touch", row):
-                    operations.append(("update", row, {"mode": merge}))
-                case (_, row, etag):
-                    operations.append(("update", row, {"mode": merge, "etag": etag, "match_condition": condition}))
+        rest = self._line()
+        body = batch.body_of(rest.address("table"), table, changes)
         try:
-            answers = await self._table(table, lambda client: client.submit_transaction(operations))
+            answer = await self._call(Request("table", "POST", "/$batch", {}, batch.HEADERS, body), batch.outcome)
         except _MissingError as error:
             raise Stale from error
-        return [str(answer.get("etag", "")) for answer in answers]
+        etags = batch.etags(answer)
+        if len(etags) != len(changes):
+            raise StorageAway(_UNREADABLE)
+        return etags
 
     async def pages(
         self, table: str, query: str, *, select: Sequence[str] | None = None, top: int = 1000, after: Any = None
     ) -> AsyncIterator[tuple[list[Row], Any]]:
         """Yield the rows that fit `query` page by page, each with where the next page begins (None at the end)."""
-        continuation = after
+        asked = {"$filter": query, "$top": str(top), **({"$select": ",".join(select)} if select else {})}
         while True:
-            rows, continuation = await self._page(table, query, select, top, continuation)
-            yield rows, continuation
-            if continuation is None:
+            answer = await self._call(Request("table", "GET", f"/{table}()", {**asked, **(after or {})}, ACCEPT))
+            # https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination
+            nexts = {
+                name: answer.headers.get(f"x-ms-continuation-{name}") for name in ("NextPartitionKey", "NextRowKey")
+            }
+            after = {name: key for name, key in nexts.items() if key} or None
+            yield [row_of(found) for found in _json(answer).get("value", ())], after
+            if after is None:
                 return
 
     async def rows(self, table: str, query: str, select: Sequence[str] | None = None) -> list[Row]:
         """Return all rows that fit `query`: for bounded sets only."""
         return [row async for page, _ in self.pages(table, query, select=select) for row in page]
 
-    async def _page(
-        self, table: str, query: str, select: Sequence[str] | None, top: int, after: Any
-    ) -> tuple[list[Row], Any]:
-        async def fetch(client: Any) -> tuple[list[Row], Any]:
-            pages = client.query_entities(query, select=select, results_per_page=top).by_page(after)
-            try:
-                page = await anext(pages)
-            except StopAsyncIteration:
-                return [], None
-            return [_row(found) async for found in page], pages.continuation_token or None
-
-        rows: tuple[list[Row], Any] = await self._table(table, fetch)
-        return rows
-
     async def put(self, queue: str, message: Mapping[str, Any] | str, delay: float = 0) -> QueueReceipt:
         """Put a message on a queue, hidden for `delay` seconds (at most seven days), that never expires."""
         text = message if isinstance(message, str) else json.dumps(message, separators=(",", ":"))
+        for character, name in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#13;")):
+            text = text.replace(character, name)
         hidden = min(int(delay + 0.999), LONGEST_DELAY) if delay > 0 else 0
-
-        async def send(client: Any) -> Any:
-            return await client.send_message(text, visibility_timeout=hidden, time_to_live=-1)
-
-        sent = await self._queue(queue, send)
-        return QueueReceipt(queue, sent.id, sent.pop_receipt)
+        query = {"messagettl": "-1", "visibilitytimeout": str(hidden)}
+        body = f"<QueueMessage><MessageText>{text}</MessageText></QueueMessage>".encode()
+        answer = await self._call(Request("queue", "POST", f"/{queue}/messages", query, _XML, body))
+        number, receipt = _ID.search(answer.body), _RECEIPT.search(answer.body)
+        if number is None or receipt is None:
+            raise StorageAway(_UNREADABLE)
+        return QueueReceipt(queue, number[1].decode(), receipt[1].decode())
 
     async def postpone(self, receipt: QueueReceipt, delay: float) -> QueueReceipt | None:
         """Hide a message for `delay` more seconds; None when somebody has taken it in the meantime."""
+        query = {"popreceipt": receipt.pop_receipt, "visibilitytimeout": str(int(delay + 0.999))}
         try:
-            changed = await self._queue(
-                receipt.queue,
-                lambda client: client.update_message(
-                    receipt.id, receipt.pop_receipt, visibility_timeout=int(delay + 0.999)
-                ),
-            )
-        except (_MissingError, StorageError):
+            # Without a body the message keeps its text.
+            answer = await self._call(Request("queue", "PUT", _message(receipt), query, {}))
+            return QueueReceipt(receipt.queue, receipt.id, _header(answer, "x-ms-popreceipt"))
+        except StorageError:
             return None
-        return QueueReceipt(receipt.queue, receipt.id, changed.pop_receipt)
 
     async def take_back(self, receipt: QueueReceipt) -> None:
         """Remove a message if nobody has taken it in the meantime."""
         try:
-            await self._queue(receipt.queue, lambda client: client.delete_message(receipt.id, receipt.pop_receipt))
-        except (_MissingError, StorageError):
+            await self._call(Request("queue", "DELETE", _message(receipt), {"popreceipt": receipt.pop_receipt}, {}))
+        except StorageError:
             log.debug("a timer had been taken before it could be taken back")
 
     async def depth(self, queue: str) -> int:
         """Return about how many messages stand on a queue, hidden ones included."""
-        properties = await self._queue(queue, lambda client: client.get_queue_properties())
+        await self._open()
+        client = self._queues.get_queue_client(queue)
+        try:
+            try:
+                properties = await client.get_queue_properties()
+            except self._azure("ResourceNotFoundError"):
+                await self.ensure()
+                properties = await client.get_queue_properties()
+        except self._azure("AzureError") as error:
+            raise StorageAway(f"storage did not tell the depth of {queue}: {type(error).__name__}") from error
         return int(properties.approximate_message_count)
 
-    async def _table(self, name: str, call: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
-        await self._open()
-        client = self._table_clients.get(name)
-        if client is None:
-            client = self._table_clients[name] = self._tables.get_table_client(name)
-        return await self._call(lambda: call(client))
+    async def _call(self, request: Request, read: Callable[[Answer], Answer] = lambda answer: answer) -> Answer:
+        """Make a request as `Rest.call` does, once more after `ensure` where its table or queue is missing.
 
-    async def _queue(self, name: str, call: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
-        await self._open()
-        client = self._queue_clients.get(name)
-        if client is None:
-            client = self._queue_clients[name] = self._queues.get_queue_client(name)
-        return await self._call(lambda: call(client))
+        Raises our words for every answer that says that it was not carried out, and `InDoubt` where only the repeated
+        request was told so.
+        """
+        rest = self._line()
+        answer = await rest.call(request, read)
+        if answer.status == 404 and answer.code in _NOWHERE:
+            await self.ensure()
+            answer = await rest.call(request, read)
+        if answer.status < 300:
+            return answer
+        if answer.in_doubt and answer.status in (404, 409, 412) and request.method not in ("GET", "DELETE"):
+            raise InDoubt(f"storage was asked twice and answered {answer.status}")
+        if answer.status == 404 and answer.code not in _NOWHERE:
+            raise _MissingError
+        if answer.status == 409 and answer.code in ("EntityAlreadyExists", ""):
+            raise Conflict
+        if answer.status == 412:
+            raise Stale
+        raise StorageAway(f"storage answered {answer.status} {answer.code}".rstrip())
 
-    async def _call(self, call: Callable[[], Coroutine[Any, Any, Any]], *, again: bool = True) -> Any:
-        try:
-            return await call()
-        except self._azure("HttpResponseError") as error:
-            code = getattr(getattr(error, "error_code", ""), "value", getattr(error, "error_code", "")) or ""
-            if error.status_code == 404 and code in ("TableNotFound", "QueueNotFound") and again:
-                await self.ensure()
-                return await self._call(call, again=False)
-            if error.status_code == 404:
-                raise _MissingError from error
-            if error.status_code == 409 and code in ("EntityAlreadyExists", ""):
-                raise Conflict from error
-            if error.status_code == 412:
-                raise Stale from error
-            raise StorageAway(f"storage answered {error.status_code} {code}") from error
-        except self._azure("AzureError") as error:
-            raise StorageAway(f"storage did not answer: {type(error).__name__}") from error
+    def _line(self) -> Rest:
+        if self._rest is None:
+            self._rest = Rest(Access(self._settings, self._credential))
+        return self._rest
+
+    async def _open(self) -> None:
+        async with self._opening:
+            if self._tables is not None:
+                return
+            tables = await room("azure.data.tables.aio")
+            queues = await room("azure.storage.queue.aio")
+            self._errors = await room("azure.core.exceptions")
+
+            def how() -> dict[str, Any]:
+                # Without the environment's proxies, as over REST.
+                http = importlib.import_module("azure.core.pipeline.transport").AioHttpTransport(use_env_settings=False)
+                return {"transport": http, "retry_total": 3, "retry_backoff_factor": 0.2, "connection_timeout": 5}
+
+            if self._settings.connection_string:
+                text = self._settings.connection_string
+                self._queues = queues.QueueServiceClient.from_connection_string(text, **how())
+                self._tables = tables.TableServiceClient.from_connection_string(text, **how())
+            else:
+                who = self._credential
+                self._queues = queues.QueueServiceClient(self._settings.queue_url, credential=who, **how())
+                self._tables = tables.TableServiceClient(endpoint=self._settings.table_url, credential=who, **how())
 
     def _azure(self, name: str) -> type[Any]:
         errors = self._errors
@@ -264,23 +270,31 @@ class Account:
         kind: type[Any] = getattr(errors, name)
         return kind
 
-    async def _mode(self, name: str) -> Any:
-        await self._open()
-        return getattr(importlib.import_module("azure.data.tables").UpdateMode, name)
-
-    async def _if_unmodified(self) -> Any:
-        await self._open()
-        return importlib.import_module("azure.core").MatchConditions.IfNotModified
-
 
 class _MissingError(StorageError):
     """The row or message is not there."""
 
 
-def _row(entity: Any) -> Row:
-    return {**entity, "etag": entity.metadata["etag"]}
+def _path(table: str, row: Row) -> str:
+    return path_of(table, row["PartitionKey"], row["RowKey"])
 
 
-def quoted(text: str) -> str:
-    """Return `text` as a literal of an OData filter."""
-    return "'" + text.replace("'", "''") + "'"
+def _message(receipt: QueueReceipt) -> str:
+    return f"/{receipt.queue}/messages/{quote(receipt.id, safe='')}"
+
+
+def _header(answer: Answer, name: str) -> str:
+    value = answer.headers.get(name)
+    if value is None:
+        raise StorageAway(_UNREADABLE)
+    return value
+
+
+def _json(answer: Answer) -> dict[str, Any]:
+    try:
+        found = json.loads(answer.body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise StorageAway(_UNREADABLE)
+    return found

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from proactive.store.account import Account, Change, Row, quoted
-from proactive.store.errors import Conflict, Stale
+from proactive.store.errors import Conflict, InDoubt, Stale
 from proactive.store.pack import compress, decompress, pack, unpack
 
 _TABLE = "sends"
@@ -93,7 +93,7 @@ class Answers:
         """End a wait; return whether this is what ended it."""
         try:
             await self._account.transaction(_TABLE, _ending(send, end))
-        except (Conflict, Stale):
+        except (Conflict, Stale, InDoubt):
             return False
         return True
 

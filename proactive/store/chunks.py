@@ -20,7 +20,7 @@ from typing import Any
 
 from proactive.model import DELIVERED, FINAL_STATES, OPEN_STATES, Recipient, Result, State
 from proactive.store.account import Account, Row, quoted
-from proactive.store.errors import Stale
+from proactive.store.errors import InDoubt, Stale
 from proactive.store.pack import compress, decompress, pack, unpack
 
 FIRST_PLAN = "0"  # the name of a plan that was made when its send was accepted
@@ -193,11 +193,11 @@ class Chunks:
             row, merge = progress_row(chunk, new), True
         try:
             chunk.etag = await self._account.update(_TABLE, row, chunk.etag, merge=merge)
-        except Stale:
+        except (Stale, InDoubt) as error:
             # A write that was repeated after a time-out finds its own first copy: that is no loss.
             now = await self._account.get(_TABLE, row["PartitionKey"], row["RowKey"], ("owner", "writes"))
             if not now or (now["owner"], now["writes"]) != (chunk.owner, chunk.writes):
-                raise
+                raise Stale from error
             chunk.etag = now["etag"]
 
     async def counts(self, send: str, plan: str) -> list[Row]:

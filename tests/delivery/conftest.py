@@ -145,7 +145,7 @@ class House:
         service = service or self.service
         done = 0
         for queue in queues or (PLANS, LANES, ERRANDS, WAITS, CALLBACKS, TIMERS):
-            client = service.account._queues.get_queue_client(queue)
+            client = self.service.account._queues.get_queue_client(queue)
             messages = [m async for m in client.receive_messages(messages_per_page=32, visibility_timeout=600)]
             for message in messages:
                 self.taken.append(message.id)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from proactive.model import FINAL_STATES, OPEN_STATES, Recipient, Result, State
 from proactive.store.account import Account, Row
 from proactive.store.chunks import SIZE, Chunk, Chunks, chunk_key, chunk_of, progress_row, row_of
-from proactive.store.errors import Stale
+from proactive.store.errors import InDoubt, Stale
 
 ETAG = {"etag": "1"}
 LIMIT_OF_PROPERTIES = 252
@@ -86,7 +86,7 @@ class Table:
         if self.loses_answers:
             # The answer got lost, and the client repeats the call: its ETag is an old one by now.
             self.loses_answers -= 1
-            raise Stale
+            raise InDoubt
         return str(self.version)
 
 
