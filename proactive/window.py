@@ -29,6 +29,7 @@ from proactive.model import (
     Send,
     State,
 )
+from proactive.reach import post, refused
 from proactive.service import Service
 from proactive.store.answers import Place
 from proactive.store.chunks import Chunk, delivered_by, progress_row
@@ -61,7 +62,6 @@ class Window:
         self._content = content
         self._marked = send.wait is not None
         self._until = until
-        self._bot = service.bot(send.bot)
         self._width = send.window
         self._todo: deque[int] = deque()
         self._ready: deque[_Slot] = deque()
@@ -146,8 +146,9 @@ class Window:
         before = self._chunk.result(number)
         if now > self._send.deadline:
             return Result(State.FAILED, REFUSED, before.reason or "deliverWithin", attempts=before.attempts, at=now)
-        if person is None or not person.installed or not person.conversation_id:
-            return Result(State.NOT_INSTALLED, NOT_INSTALLED, "notInstalled", attempts=before.attempts, at=now)
+        reason = refused(person, now)
+        if person is None or reason:
+            return Result(State.NOT_INSTALLED, NOT_INSTALLED, reason, attempts=before.attempts, at=now)
         if self._send.options.if_chat_is_active != "send" and person.active(
             now, self._service.settings.active_chat_minutes
         ):
@@ -242,19 +243,18 @@ class Window:
         number = slot.number
         await self._service.pace.reached(slot.at)
         person = self._people[self._chunk.people[number].user or ""]
+        conversation = person.conversation_id
         try:
-            verdict = await self._service.teams.send(
-                self._bot, person.service_url, person.conversation_id, self._content_for(number)
+            verdict, conversation = await post(
+                self._service, self._send.bot, self._send.tenant, person, self._content_for(number)
             )
             if verdict.throttled:
-                await self._service.pace.throttled(
-                    self._send.bot, self._send.tenant, person.conversation_id, verdict.retry_after
-                )
+                await self._service.pace.throttled(self._send.bot, self._send.tenant, conversation, verdict.retry_after)
         except Exception as error:
             # Whatever went wrong, this person must not keep the others from getting the message.
             log.exception("a message of send %s ended in an error", self._send.id)
             verdict = Verdict(Kind.DOUBT, type(error).__name__)
-        self._note(number, self._result(number, verdict, person))
+        self._note(number, self._result(number, verdict, conversation))
 
     def _content_for(self, number: int) -> bytes:
         """Return what is posted: encoded once a send, with only the ticket being each person's own."""
@@ -262,14 +262,12 @@ class Window:
             return self._content
         return self._content.replace(PLACEHOLDER, ticket(self._send, Place(self._chunk.number, number)).encode())
 
-    def _result(self, number: int, verdict: Verdict, person: Conversation) -> Result:
+    def _result(self, number: int, verdict: Verdict, conversation: str) -> Result:
         now = self._service.clock()
         attempts = self._chunk.result(number).attempts + 1
 
         def ended(state: State, code: int) -> Result:
-            return Result(
-                state, code, verdict.reason, verdict.message_id, person.conversation_id, attempts=attempts, at=now
-            )
+            return Result(state, code, verdict.reason, verdict.message_id, conversation, attempts=attempts, at=now)
 
         match verdict.kind:
             case Kind.DELIVERED:

@@ -35,6 +35,7 @@ class Conversation:
     """What is known of one person and one bot. Times are in seconds since the epoch, taken from the activities.
 
     `user` is the person's key: the Entra object id, or the Teams id (29:…) where no activity told the object id.
+    `refusal` is why Teams last refused messages for somebody who has the bot (`blocked`, …), as of `refused_at`.
     """
 
     user: str
@@ -48,6 +49,8 @@ class Conversation:
     last_message_at: float = 0.0
     idle_at: float = 0.0
     asked_at: float = 0.0
+    refusal: str = ""
+    refused_at: float = 0.0
     name: str = ""
     mail: str = ""
     principal_name: str = ""
