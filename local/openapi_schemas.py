@@ -97,7 +97,11 @@ ANSWERS: Json = {
     "Progress": members(id=ID, status=STATUS, counts=ref("Counts")),
     "Bots": members(bots=list_of(members(name=TEXT, appId=or_null(TEXT), tenants=list_of(TEXT)))),
     "User": members(
-        user=TEXT, userId=or_null(TEXT), installed=FLAG, chatActive=FLAG, lastActivityAt=or_null(MOMENT)
+        user=TEXT, userId=or_null(TEXT), installed=FLAG, chatActive=FLAG, lastActivityAt=or_null(MOMENT),
+        reason=or_null(
+            {"type": "string", "enum": ["notInstalled", "blocked", "disabledByAdmin", "noPermission", None]},
+            "Why a message would not be sent to the person; null where it would",
+        ),
     ),
     "Sends": members(sends=list_of(ref("Send")), continuation=PAGE),
     "Rejected": members(

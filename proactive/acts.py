@@ -3,11 +3,12 @@
 from typing import NamedTuple
 
 from proactive.model import Recipient, Send
+from proactive.reach import post, turn
 from proactive.service import Service
 from proactive.store.conversations import Conversation
 from proactive.verdicts import Kind, Verdict
 
-_GONE = "ActivityNotFoundInConversation"
+_NOT_THERE = "ActivityNotFoundInConversation"
 
 
 class Done(NamedTuple):
@@ -20,17 +21,21 @@ class Done(NamedTuple):
 
 async def act(service: Service, send: Send, recipient: Recipient, person: Conversation, content: bytes) -> Done:
     """Do for one person what the send is for."""
-    bot = service.bot(send.bot)
     if send.verb == "send":
-        verdict = await service.teams.send(bot, person.service_url, person.conversation_id, content)
-        return Done(verdict, person.conversation_id, verdict.message_id)
-    conversation, message = recipient.conversation, recipient.message
-    if send.verb == "update":
-        verdict = await service.teams.update(bot, person.service_url, conversation, message, content)
-    else:
-        verdict = await service.teams.delete(bot, person.service_url, conversation, message)
-        if verdict.reason == _GONE:
-            verdict = Verdict(Kind.DELIVERED)  # what is to be deleted is not there: that is what was wanted
+        verdict, conversation = await post(service, send.bot, send.tenant, person, content)
+        return Done(verdict, conversation, verdict.message_id)
+    verdict = await turn(service, recipient.conversation) or await _change(service, send, recipient, person, content)
     if verdict.kind is Kind.DOUBT:
         verdict = verdict._replace(kind=Kind.RETRY)  # doing the same to a message twice changes nothing
-    return Done(verdict, conversation, message)
+    elif verdict.kind in (Kind.GONE, Kind.ELSEWHERE):
+        verdict = verdict._replace(kind=Kind.REFUSED)  # a new conversation would not have the message
+    return Done(verdict, recipient.conversation, recipient.message)
+
+
+async def _change(service: Service, send: Send, recipient: Recipient, person: Conversation, content: bytes) -> Verdict:
+    bot, where = service.bot(send.bot), (person.service_url, recipient.conversation, recipient.message)
+    if send.verb == "update":
+        return await service.teams.update(bot, *where, content)
+    verdict = await service.teams.delete(bot, *where)
+    # What is to be deleted and is not there has become what it was to be.
+    return Verdict(Kind.DELIVERED) if verdict.reason == _NOT_THERE else verdict

@@ -276,6 +276,8 @@ class _Handler(TeamsActivityHandler):  # type: ignore[misc] # botbuilder is unty
                 return False
             known.seen = " ".join([*seen, identity][-_REMEMBERED:])
             if present:
+                # Whoever unblocks the bot may write next. Forgotten too early, a refusal costs one request.
+                known.refusal = ""
                 if at >= known.installed_at:
                     known.installed, known.installed_at = True, at
                 if at >= known.referenced_at:

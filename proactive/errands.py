@@ -4,6 +4,7 @@ import json
 import logging
 from typing import Any
 
+from proactive.reach import turn
 from proactive.relay import call_off, later
 from proactive.service import Service
 from proactive.store.account import ERRANDS
@@ -45,6 +46,8 @@ async def _run(service: Service, errand: dict[str, Any]) -> None:
 
 
 async def _reply(service: Service, errand: dict[str, Any]) -> Verdict:
+    if held := await turn(service, errand["conversation"]):
+        return held
     content = json.dumps({"type": "message", "text": errand["text"]}).encode()
     return await service.teams.send(service.bot(errand["bot"]), errand["serviceUrl"], errand["conversation"], content)
 

@@ -8,15 +8,15 @@ import ipaddress
 import re
 from collections.abc import Collection
 
-# Microsoft Learn, "Send proactive messages" (global, GCC, GCC High, DoD).
-TEAMS_SERVICE_HOSTS = frozenset(
-    {
-        "smba.trafficmanager.net",
-        "smba.infra.gcc.teams.microsoft.com",
-        "smba.infra.gov.teams.microsoft.us",
-        "smba.infra.dod.teams.microsoft.us",
-    }
-)
+# Microsoft Learn, "Send proactive messages" (global, GCC, GCC High, DoD): the address of a cloud that takes requests
+# for all of its regions, by its host.
+_CLOUDS = {
+    "smba.trafficmanager.net": "https://smba.trafficmanager.net/teams/",
+    "smba.infra.gcc.teams.microsoft.com": "https://smba.infra.gcc.teams.microsoft.com/teams",
+    "smba.infra.gov.teams.microsoft.us": "https://smba.infra.gov.teams.microsoft.us/teams",
+    "smba.infra.dod.teams.microsoft.us": "https://smba.infra.dod.teams.microsoft.us/teams",
+}
+TEAMS_SERVICE_HOSTS = frozenset(_CLOUDS)
 
 # No user info, query, fragment, backslash, white space or letter beyond ASCII. ASCII is stated because a
 # case-insensitive [a-z] would match the long s and the Kelvin sign too.
@@ -45,6 +45,14 @@ def check_service_url(url: str, hosts: Collection[str], allow_loopback: bool) ->
         return port is None or 0 < port < 65_536
     is_https = match["scheme"].lower() == "https"
     return is_https and port in (None, 443) and any(host == allowed.lower() for allowed in hosts)
+
+
+def other_clouds(url: str, hosts: Collection[str]) -> list[str]:
+    """Return the service URLs of the other clouds of Teams that are among `hosts`; none where `url` is in no cloud."""
+    match = _SERVICE_URL.fullmatch(url)
+    own = match["host"].lower() if match else ""
+    allowed = {host.lower() for host in hosts}
+    return [other for host, other in _CLOUDS.items() if own in _CLOUDS and host != own and host in allowed]
 
 
 def is_loopback(host: str) -> bool:

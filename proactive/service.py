@@ -3,11 +3,14 @@
 `open_service` makes it once a process; nothing heavy is imported before it is used.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from proactive.auth import Authenticator
+from proactive.limits import Limits
 from proactive.outbound import Outbound
 from proactive.pace import Pace
 from proactive.settings import Bot, Settings
@@ -26,7 +29,11 @@ from proactive.tokens import StorageCredential, Tokens
 
 @dataclass
 class Service:
-    """The adapters of one process, made from its settings. `clock` gives seconds since the epoch."""
+    """The adapters of one process, made from its settings. `clock` gives seconds since the epoch.
+
+    `homes` has, by bot and tenant, the service URL at which Teams took the last message, `homeless` when somebody's was
+    looked for in vain, `renewals` the locks under which lost conversations are created again.
+    """
 
     settings: Settings
     clock: Callable[[], float] = time.time
@@ -40,6 +47,12 @@ class Service:
     callbacks: Callbacks = field(init=False)
     rejected: Rejected = field(init=False)
     pace: Pace = field(init=False)
+    limits: Limits = field(init=False, default_factory=Limits)
+    homes: dict[tuple[str, str], str] = field(init=False, default_factory=dict)
+    homeless: dict[tuple[str, str], float] = field(init=False, default_factory=dict)
+    renewals: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = field(
+        init=False, default_factory=WeakValueDictionary
+    )
     teams: Teams = field(init=False)
     outbound: Outbound = field(init=False)
     authenticator: Authenticator = field(init=False)

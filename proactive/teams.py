@@ -51,6 +51,25 @@ class Teams:
         verdict, _ = await self._call(bot, "POST", service_url, path, activity)
         return verdict
 
+    async def create(
+        self, bot: Bot, service_url: str, tenant: str, object_id: str, bot_id: str = ""
+    ) -> tuple[Verdict, str]:
+        """Create the personal conversation with a person, or find it: there is one for each bot and person.
+
+        `bot_id` (28:…) counts for a bot without an app id of its own, as local ones are. Delivered means there it is.
+        """
+        wanted = {
+            "bot": {"id": f"28:{bot.app_id}" if bot.app_id else bot_id},
+            "members": [{"id": object_id}],
+            "channelData": {"tenant": {"id": tenant}},
+            "tenantId": tenant,
+            "isGroup": False,
+        }
+        verdict, _ = await self._call(bot, "POST", service_url, "v3/conversations", json.dumps(wanted).encode())
+        if verdict.kind is Kind.DELIVERED and not verdict.message_id:
+            return Verdict(Kind.RETRY, "unreadable conversation"), ""
+        return verdict, verdict.message_id
+
     async def update(self, bot: Bot, service_url: str, conversation: str, message: str, activity: bytes) -> Verdict:
         """Replace a message by an activity, given as JSON."""
         path = f"v3/conversations/{quote(conversation, safe=':@')}/activities/{quote(message, safe=':@')}"

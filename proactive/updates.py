@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from proactive.content import activity_of, card_showing, encode
 from proactive.model import Send, State
+from proactive.reach import turn
 from proactive.relay import later, put_watched
 from proactive.service import Service
 from proactive.store.account import ERRANDS, WAITS
@@ -52,7 +53,9 @@ async def replace_later(service: Service, send: Send, instead: str, card: Card) 
 
 
 async def replace(service: Service, send: Send, instead: str, card: Card) -> Verdict:
-    """Replace one card. Pacing is the caller's."""
+    """Replace one card. The bot's pace is the caller's affair, the conversation's limits are kept here."""
+    if held := await turn(service, card.conversation):
+        return held
     content = encode(activity_of(shown(send, instead)))
     return await service.teams.update(service.bot(send.bot), card.service_url, card.conversation, card.message, content)
 

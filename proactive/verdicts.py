@@ -19,6 +19,8 @@ class Kind(Enum):
     RETRY = "Teams has not taken it; later it may"
     DOUBT = "Teams may have taken it: a send has no idempotency key, so nobody can tell"
     NOT_INSTALLED = "the person cannot be reached by this bot"
+    GONE = "the conversation is not there any more: it can be created again"
+    ELSEWHERE = "the tenant is in another cloud, which has a host of its own"
     TOO_LARGE = "Teams found it too large"
     REFUSED = "Teams does not want it, and asking again changes nothing"
 
@@ -44,6 +46,8 @@ _BY_CODE = {
     "209": Verdict(Kind.NOT_INSTALLED, "blocked"),  # how older bodies say MessageWritesBlocked
     "BotDisabledByAdmin": Verdict(Kind.NOT_INSTALLED, "disabledByAdmin"),
     "NotEnoughPermissions": Verdict(Kind.NOT_INSTALLED, "noPermission"),
+    "InvalidBotApiHost": Verdict(Kind.ELSEWHERE, "InvalidBotApiHost"),
+    "ConversationNotFound": Verdict(Kind.GONE, "ConversationNotFound"),
     "MessageSizeTooBig": Verdict(Kind.TOO_LARGE, "MessageSizeTooBig"),
     "RequestEntityTooLarge": Verdict(Kind.TOO_LARGE, "RequestEntityTooLarge"),
 }
@@ -60,6 +64,8 @@ _BY_STATUS = {
     504: Kind.DOUBT,
 }
 _THROTTLED = 429
+# A BadArgument for a conversation of another bot id, as after a bot was registered anew.
+_FOREIGN_CONVERSATION = b"failed to decrypt conversation id"
 _LONGEST_RETRY_AFTER = 86_400.0  # seconds
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -72,6 +78,8 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, now: float) -> V
     code = error_code(body)
     if kind is Kind.REFUSED and status < 500 and code in _BY_CODE:
         return _BY_CODE[code]
+    if kind is Kind.REFUSED and code == "BadArgument" and _FOREIGN_CONVERSATION in body.lower():
+        return Verdict(Kind.GONE, code)
     return Verdict(kind, code or f"HTTP {status}", retry_after(headers, now), throttled=status == _THROTTLED)
 
 
@@ -89,7 +97,13 @@ def error_code(body: bytes) -> str:
         outer.get("errorCode"),
     )
     texts = (str(code) for code in candidates if isinstance(code, str | int))
-    return next((text for text in texts if _CODE.fullmatch(text)), "")
+    return next((text for text in texts if _CODE.fullmatch(text)), "") or _leading_code(body)
+
+
+def _leading_code(body: bytes) -> str:
+    """Return the code with which a plain text begins. Only one that asks for something counts: other words do not."""
+    word = body[:64].lstrip().partition(b":")[0].decode("ascii", "replace")
+    return word if not word.isdecimal() and (word in _BY_CODE or word == "BadArgument") else ""
 
 
 def _object(text: object) -> dict[str, object]:

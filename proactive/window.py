@@ -30,6 +30,7 @@ from proactive.model import (
     Send,
     State,
 )
+from proactive.reach import refused
 from proactive.service import Service
 from proactive.store.answers import Place
 from proactive.store.chunks import Chunk, delivered_by, progress_row
@@ -57,7 +58,6 @@ class Window:
         self._content = content
         self._until = until
         self._owner = uuid.uuid4().hex[:12]
-        self._bot = service.bot(send.bot)
         self._width = send.window
         self._todo: deque[int] = deque()
         self._ready: deque[int] = deque()  # marked, and not sent to yet
@@ -179,8 +179,9 @@ class Window:
             return ended(State.FAILED, REFUSED, before.reason or "deliverWithin")
         if send.verb != "send":
             return None if person else ended(State.NOT_INSTALLED, NOT_INSTALLED, "notInstalled")
-        if person is None or not person.installed or not person.conversation_id:
-            return ended(State.NOT_INSTALLED, NOT_INSTALLED, "notInstalled")
+        reason = refused(person, now)
+        if person is None or reason:
+            return ended(State.NOT_INSTALLED, NOT_INSTALLED, reason)
         idle_at = person.idle_from(self._service.settings.active_chat_minutes)
         if idle_at <= now and not late:
             return None

@@ -5,6 +5,7 @@ from typing import Any
 from proactive.model import Entry
 from proactive.people import resolve
 from proactive.problems import FieldError, ProblemError
+from proactive.reach import refused
 from proactive.request import MAX_NAME
 from proactive.service import Service
 from proactive.settings import Bot
@@ -37,13 +38,16 @@ async def find_user(service: Service, bot_name: str, name: str, tenant: str) -> 
 
 
 def read_user(service: Service, name: str, known: Conversation | None) -> dict[str, Any]:
-    """Return what is known of a person; somebody the bot never met just does not have it."""
-    if known is None:
-        return {"user": name, "userId": None, "installed": False, "chatActive": False, "lastActivityAt": None}
+    """Return what is known of a person; somebody the bot never met just does not have it.
+
+    `reason` is why a message would not be sent to them, None where it would.
+    """
+    now = service.clock()
     return {
         "user": name,
-        "userId": known.user,
-        "installed": known.installed,
-        "chatActive": known.active(service.clock(), service.settings.active_chat_minutes),
-        "lastActivityAt": write_moment(known.last_message_at),
+        "userId": known.user if known else None,
+        "installed": known is not None and known.installed,
+        "chatActive": known is not None and known.active(now, service.settings.active_chat_minutes),
+        "lastActivityAt": write_moment(known.last_message_at) if known else None,
+        "reason": refused(known, now) or None,
     }

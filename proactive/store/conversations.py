@@ -29,7 +29,10 @@ _RANGES_PER_FILTER = 7
 _SCANS_AT_ONCE = 8
 _TENANTS_KEPT = 600.0  # seconds
 # What it takes to reach somebody: the rest of a row, names and the activities seen, is most of it.
-_TO_REACH = ("user", "conversation_id", "service_url", "member_id", "installed", "last_message_at", "idle_at")
+_TO_REACH = (
+    "user", "conversation_id", "service_url", "bot_id", "installed", "last_message_at", "idle_at", "refusal",
+    "refused_at",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -37,6 +40,7 @@ class Conversation:
     """What is known of one person and one bot. Times are in seconds since the epoch, taken from the activities.
 
     `user` is the person's key: the Entra object id, or the Teams id (29:…) where no activity told the object id.
+    `refusal` is why Teams last refused messages for somebody who has the bot (`blocked`, …), as of `refused_at`.
     """
 
     user: str
@@ -50,6 +54,8 @@ class Conversation:
     last_message_at: float = 0.0
     idle_at: float = 0.0
     asked_at: float = 0.0
+    refusal: str = ""
+    refused_at: float = 0.0
     name: str = ""
     mail: str = ""
     principal_name: str = ""
