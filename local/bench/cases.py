@@ -10,7 +10,7 @@ from typing import Any
 
 from local.azurite import azurite
 from local.bench.environments import PEERS, Peer, PeerError, environment, measure
-from local.bench.seed import seed
+from local.bench.seed import seed, stored
 from local.bench.service import (
     TEXT,
     Service,
@@ -128,9 +128,9 @@ async def _peer(bench: Bench, peer: Peer, teams: RemoteTeams, latency: int) -> F
 
 
 async def end_to_end(bench: Bench) -> Figures:
-    """This service, everybody it knows, at both parallelisms, without and with latency."""
-    count = bench.sizes.messages
-    storage = await bench.storage(count)
+    """Send to everybody whom this service knows, at both parallelisms, without and with latency."""
+    size = bench.sizes.messages
+    storage = await bench.storage(size)
     found: Figures = {}
     for latency in LATENCIES:
         async with bench.teams(latency=latency) as teams, service(storage) as ours:
@@ -140,19 +140,19 @@ async def end_to_end(bench: Bench) -> Figures:
                 runs = []
                 for _ in range(1 if latency else bench.sizes.repeats):
                     await teams.clear()
-                    runs.append(asdict(await send(ours, teams, bench.crowd[:count], parallelism)))
+                    runs.append(asdict(await send(ours, teams, bench.crowd[:size], parallelism)))
                 found[f"{latency}/{parallelism}"] = _median(runs)
     return found
 
 
 async def crowd(bench: Bench) -> Figures:
-    """A send to some of many known people."""
-    count, known = bench.sizes.messages, bench.sizes.crowd
+    """Send to some of many known people."""
+    size, known = bench.sizes.messages, bench.sizes.crowd
     storage = await bench.storage(known)
     async with bench.teams() as teams, service(storage) as ours:
         await _warm_up(bench, ours, teams)
-        bench.say(f"{count:,} of {known:,} people")
-        return asdict(await send(ours, teams, bench.some(count, known), IN_FLIGHT))
+        bench.say(f"{size:,} of {known:,} people")
+        return asdict(await send(ours, teams, bench.some(size, known), IN_FLIGHT))
 
 
 async def growth(bench: Bench) -> Figures:
@@ -166,6 +166,7 @@ async def growth(bench: Bench) -> Figures:
             async with service(storage) as ours:
                 await _warm_up(bench, ours, teams)
                 found[str(size)] = asdict(await send(ours, teams, chosen, IN_FLIGHT))
+            found[str(size)]["stored_bytes"] = await stored(storage, found[str(size)].pop("id"))
         async with _counted(bench, storage, teams) as (ours, proxy):
             for size in bench.sizes.growth:
                 await teams.clear()
@@ -198,9 +199,9 @@ async def transactions(bench: Bench) -> Figures:
 
 
 async def ceiling(bench: Bench) -> Figures:
-    """Two instances and a stand-in that enforces Teams' ceiling: how much of it is used, and never more."""
-    count, known = bench.sizes.ceiling, bench.sizes.crowd
-    bench.say(f"two instances at {CEILING} requests/s, {count:,} messages")
+    """Send with two instances to a stand-in that enforces Teams' ceiling: all of it is used, and never more."""
+    size, known = bench.sizes.ceiling, bench.sizes.crowd
+    bench.say(f"two instances at {CEILING} requests/s, {size:,} messages")
     async with (
         StorageProxy(await bench.storage(known)) as proxy,
         bench.teams(rate=CEILING) as teams,
@@ -208,27 +209,27 @@ async def ceiling(bench: Bench) -> Figures:
         service(proxy.connection_string, ceiling=CEILING),
     ):
         await quiet(proxy, time.time() + 60)
-        chosen, until = bench.some(count, known), time.time() + 2 * count / CEILING + 60
+        chosen, until = bench.some(size, known), time.time() + 2 * size / CEILING + 60
         proxy.clear()
         number = await ours.post(chosen, IN_FLIGHT)
-        await arrived(teams, count, until)
+        await arrived(teams, size, until)
         await quiet(proxy, until)
         taken = tally(proxy)
         check(await completed(ours, number, until), chosen)
-        await check_copies(teams, count)
+        await check_copies(teams, size)
         times = [entry.at for entry in await teams.received()]
         statuses = (await teams.stats()).statuses
     return {
-        "messages": count,
+        "messages": size,
         "seconds": times[-1] - times[0],
-        "per_second": (count - 1) / (times[-1] - times[0]),
+        "per_second": (size - 1) / (times[-1] - times[0]),
         "throttled": statuses.get(429, 0),
         "transactions": taken,
     }
 
 
 async def urgent(bench: Bench) -> Figures:
-    """A message to one person while a broadcast is going out at the ceiling."""
+    """Send a message to one person while a broadcast is going out at the ceiling."""
     broadcast, known = bench.sizes.broadcast, bench.sizes.crowd
     bench.say(f"single messages during a broadcast of {broadcast:,}")
     storage = await bench.storage(known)
@@ -252,7 +253,7 @@ async def urgent(bench: Bench) -> Figures:
 
 
 async def throttled(bench: Bench) -> Figures:
-    """A stand-in that throttles at random: everybody gets the message, once."""
+    """Send while the stand-in throttles at random: everybody gets the message, once."""
     size, known = bench.sizes.throttled, bench.sizes.messages
     bench.say(f"{size:,} messages with throttling at random")
     storage = await bench.storage(known)

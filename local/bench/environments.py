@@ -33,7 +33,7 @@ class Peer:
     """Something that sends: its script's `name`, what to call it, and the package whose version is shown.
 
     Peers with a `home` have an environment of their own; the others run in ours. `slow` ones get a tenth of the
-    messages.
+    messages. An `inner` one is a client within an SDK, which its documentation does not send proactive messages with.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Peer:
     package: str
     home: str = ""
     slow: bool = False
+    inner: bool = False
 
 
 PLAIN = Peer("plain_aiohttp", "plain aiohttp: the limit", "aiohttp")
@@ -48,10 +49,16 @@ CONTINUE = Peer("continue_conversation", "botbuilder `continue_conversation`", "
 PEERS = (
     PLAIN,
     CONTINUE,
-    Peer("framework_adapter", "the same of its older `BotFrameworkAdapter`", "botbuilder-core"),
-    Peer("connector_client", "botbuilder `ConnectorClient`, shared, 64 threads", "botframework-connector"),
+    Peer("framework_adapter", "the same of its older `BotFrameworkAdapter`", "botbuilder-core", slow=True),
+    Peer("connector_client", "botbuilder `ConnectorClient`, shared, 64 threads", "botframework-connector", inner=True),
     Peer("agents_sdk", "Agents SDK `continue_conversation`", "microsoft-agents-hosting-core", home="agents"),
-    Peer("agents_client", "Agents SDK `ConnectorClient`, shared", "microsoft-agents-hosting-core", home="agents"),
+    Peer(
+        "agents_client",
+        "Agents SDK `ConnectorClient`, shared",
+        "microsoft-agents-hosting-core",
+        home="agents",
+        inner=True,
+    ),
     Peer("teams_sdk", "teams.py `App.send`", "microsoft-teams-apps", home="teams"),
 )
 

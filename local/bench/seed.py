@@ -1,4 +1,4 @@
-"""Makes people known to the service at once: what the installs of a hundred thousand would have left in storage."""
+"""Storage, looked at past the service: people made known at once, and how much a send leaves behind."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from itertools import batched
 
 from local.teams.people import Person
 from proactive.settings import StorageAccount
-from proactive.store.account import Account
+from proactive.store.account import Account, quoted
 from proactive.store.conversations import Conversation, Conversations, person_partition
 
 BOT_NAME = "bench"
@@ -53,3 +53,23 @@ async def seed(storage: str, service_url: str, people: Sequence[Person]) -> None
         )
     finally:
         await account.close()
+
+
+async def stored(storage: str, send: str) -> int:
+    """Return the bytes that the rows of a send hold, names and numbers counted as they are billed, roughly."""
+    account = Account(StorageAccount(connection_string=storage))
+    try:
+        rows = await account.rows("sends", f"PartitionKey eq {quoted(send)}")
+    finally:
+        await account.close()
+    return sum(2 * len(name) + _size(value) for row in rows for name, value in row.items())
+
+
+def _size(value: object) -> int:
+    # https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model: text is UTF-16.
+    match value:
+        case bytes():
+            return len(value) + 4
+        case str():
+            return 2 * len(value) + 4
+    return 8

@@ -33,8 +33,9 @@ class BenchError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a send took: `seconds` from the POST to its last result, and what the process used meanwhile."""
+    """What the send `id` took: `seconds` from the POST to its last result, and what the process used meanwhile."""
 
+    id: str
     messages: int
     seconds: float
     cpu_seconds: float
@@ -112,7 +113,7 @@ async def send(
     check(status, people)
     await check_copies(teams, len(people))
     ended = datetime.fromisoformat(status["completedAt"]).timestamp()
-    return Sent(len(people), ended - start, after.cpu_seconds - before.cpu_seconds, after.peak_mb)
+    return Sent(number, len(people), ended - start, after.cpu_seconds - before.cpu_seconds, after.peak_mb)
 
 
 async def count(
