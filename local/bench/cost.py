@@ -135,7 +135,7 @@ def generated(found: Measured, prices: Mapping[str, Any]) -> str:
         ("queues that an instance polls", f"{found.queues}"),
     ]
     listed = [
-        (price["what"], f"{price['price']:g}", price["source"])
+        (price["what"], f"{price['price']:f}".rstrip("0"), price["source"])
         for price in prices.values()
         if isinstance(price, dict) and "price" in price
     ]
@@ -145,15 +145,17 @@ def generated(found: Measured, prices: Mapping[str, Any]) -> str:
             "## What a send costs",
             f"US dollars; list prices of {prices['region']}, looked up in {prices['looked_up']}; free grants left out.",
             table(head, rows, text=1),
+            f"At 50 messages a second the process works for {50 * found.cpu:.0%} of the time and waits for the rest.",
             "## A month in which nothing is sent",
             f"An instance that is awake asks each of {found.queues} queues every {pause:g} s "
             f"(`maxPollingInterval` in `host.json`): {polls / MONTH * 3600:,.0f} operations an hour, which is "
             f"{_money(month / MONTH * 3600)}. One that never sleeps comes to {polls / 1e6:,.0f} million in 30 days: "
-            f"**{_money(month)}**. Flex Consumption puts instances to sleep, and a sleeping one asks nothing.",
+            f"**{_money(month)}**. Flex Consumption puts instances to sleep, and a sleeping one asks nothing; "
+            "how often the platform itself looks whether to wake one is not published.",
             "## Measured inputs",
             table(("what", "measured"), inputs),
             "## Prices",
-            table(("what", "US dollars", "source"), listed, text=1),
+            table(("what", "US dollars", "source"), listed, text=3),
             f"Assumed besides: instances of {assumed['instance_gb']} GB, {assumed['log_bytes_an_execution']:,} bytes "
             f"of log an execution, results kept for {assumed['months_kept']} months.",
         ]
@@ -171,7 +173,7 @@ def _parts(one: Cost) -> tuple[float, ...]:
 
 
 def _money(amount: float) -> str:
-    return f"{amount:,.2f}" if amount >= 0.1 else f"{amount:.2g}" if amount >= 1e-4 else f"{amount:.1e}"
+    return f"{amount:,.2f}" if amount >= 0.1 else f"{amount:.4f}" if amount >= 1e-4 else "<0.0001"
 
 
 def _time(seconds: float) -> str:

@@ -49,7 +49,7 @@ CONTINUE = Peer("continue_conversation", "botbuilder `continue_conversation`", "
 PEERS = (
     PLAIN,
     CONTINUE,
-    Peer("framework_adapter", "the same of its older `BotFrameworkAdapter`", "botbuilder-core", slow=True),
+    Peer("framework_adapter", "botbuilder's older `BotFrameworkAdapter`", "botbuilder-core", slow=True),
     Peer("connector_client", "botbuilder `ConnectorClient`, shared, 64 threads", "botframework-connector", inner=True),
     Peer("agents_sdk", "Agents SDK `continue_conversation`", "microsoft-agents-hosting-core", home="agents"),
     Peer(

@@ -34,7 +34,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, text: int = 1) 
 def ratios(targets: Iterable[Target]) -> str:
     """Return the table of demands."""
     rows = [(one.what, one.value or "–", one.wanted, one.verdict) for one in targets]
-    return table(("demand", "measured", "wanted", "verdict"), rows)
+    return table(("demand", "measured", "wanted", "verdict"), rows, text=4)
 
 
 def generated(results: Results, targets: Iterable[Target]) -> str:

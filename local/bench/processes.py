@@ -10,7 +10,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """Seconds of processor time up to now, children that have ended included, and the most memory ever held, in MB."""
+    """Seconds of processor time up to now, children that have ended included, and the most memory held, in MB."""
 
     cpu_seconds: float
     peak_mb: float
@@ -23,6 +23,11 @@ def used(pid: int) -> Used:
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     peak = re.search(r"VmHWM:\s+(\d+) kB", status)
     return Used(sum(map(int, fields[11:15])) / _TICKS, int(peak[1]) / 1024 if peak else 0.0)
+
+
+def forget_peak(pid: int) -> None:
+    """Let the most memory that a process has held count from now on: imports at its start hold more for a moment."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="utf-8")  # proc(5): resets the peak resident set size
 
 
 def machine() -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from local.bench.processes import Used, used
+from local.bench.processes import Used, forget_peak, used
 from local.bench.seed import BOT_NAME
 from local.host.instance import Instance, instance
 from local.storage_proxy import StorageProxy
@@ -23,6 +23,7 @@ TEXT = "Your order *4711* is ready"
 _NO_CEILING = 100_000.0
 _LOOK = 0.25  # seconds between two looks at how far a send is
 _STATS = 50_000  # messages a second of pause: the stand-in counts all chats at each look
+_AT_REST = 0.1  # seconds of processor time in a second: what an instance needs to poll its queues
 _QUIET = 1.0  # seconds without a storage call after which a send's work is over
 _PATIENCE = aiohttp.ClientTimeout(total=180)
 
@@ -67,6 +68,18 @@ class Service:
     def used(self) -> Used:
         """Return what the instance's process has used."""
         return used(self._running.child.process.pid)
+
+    async def rest(self) -> None:
+        """Wait until the process has nothing to do, imports that it makes in a thread after its start among it.
+
+        From then on its peak of memory counts.
+        """
+        until, before = time.time() + 60, -1.0
+        while (now := self.used().cpu_seconds) - before > _AT_REST:
+            _in_time(until)
+            before = now
+            await asyncio.sleep(1)
+        forget_peak(self._running.child.process.pid)
 
     async def post(self, people: Sequence[Person], parallelism: int) -> str:
         """POST a send and return its id."""
