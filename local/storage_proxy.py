@@ -42,7 +42,8 @@ class StorageProxy:
     `connection_string`  the account as it is reached through the proxy
     `calls`              all calls that were answered, in order; receives of an empty queue are not among them
     `idle`               receives of an empty queue, by queue
-    `before`, `after`    awaited before a call is handed on, and when its answer is there but not handed back yet
+    `before`, `after`    awaited before a call is handed on, and when its answer is there but not handed back yet; a
+                         ConnectionError from them cuts the caller's connection
     """
 
     def __init__(self, connection_string: str) -> None:
@@ -102,23 +103,26 @@ class StorageProxy:
 
     async def _hand_on(self, service: str, origin: URL, request: web.Request) -> web.Response:
         call = Call(service, request.method, _kind(service, request.path))
-        if self.before:
-            await self.before(call)
-        body = await request.read()
-        assert self._web  # noqa: S101 - there while the proxy listens
-        address = URL(f"{origin}{request.raw_path}", encoded=True)
-        headers = _end_to_end(request.headers)
         try:
-            async with self._web.request(
-                request.method, address, headers=headers, data=body or None, allow_redirects=False
-            ) as answer:
-                said = await answer.read()
-        except aiohttp.ClientError:
-            # Storage is away, or dropped the call: so does its proxy.
+            return await self._answer(call, origin, request)
+        except (aiohttp.ClientError, ConnectionError):
+            # Storage is away or a hook wants it to seem so: whoever calls loses the connection.
             if request.transport:
                 request.transport.abort()
             return web.Response(status=503)
-        if service == "queue" and call.method == "GET" and _NO_MESSAGES.search(said):
+
+    async def _answer(self, call: Call, origin: URL, request: web.Request) -> web.Response:
+        if self.before:
+            await self.before(call)
+        assert self._web  # noqa: S101 - there while the proxy listens
+        body = await request.read()
+        address = URL(f"{origin}{request.raw_path}", encoded=True)
+        headers = _end_to_end(request.headers)
+        async with self._web.request(
+            request.method, address, headers=headers, data=body or None, allow_redirects=False
+        ) as answer:
+            said = await answer.read()
+        if call.service == "queue" and call.method == "GET" and _NO_MESSAGES.search(said):
             self.idle[call.kind.partition("/")[0]] += 1
         else:
             self.calls.append(call)

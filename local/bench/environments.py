@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, STDOUT
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -113,9 +113,9 @@ async def measure(peer: Peer, service_url: str, people: Sequence[Person], text: 
         async with asyncio.timeout(_RUN_SECONDS):
             said, complaint = await child.communicate(json.dumps(asdict(job)).encode())
     except TimeoutError:
-        child.kill()
-        await child.wait()
         raise PeerError(f"it did not end within {_RUN_SECONDS:.0f} s") from None
+    finally:
+        await _ended(child)
     if child.returncode or not said.strip():
         raise PeerError(f"it failed: {complaint.decode(errors='replace').strip()[-_TAIL:]}")
     figures: dict[str, Any] = json.loads(said.splitlines()[-1])
@@ -128,11 +128,17 @@ async def _do(what: str, *command: str) -> None:
         async with asyncio.timeout(_INSTALL_SECONDS):
             said, _ = await child.communicate()
     except TimeoutError:
-        child.kill()
-        await child.wait()
         raise PeerError(f"{what} did not end within {_INSTALL_SECONDS:.0f} s") from None
+    finally:
+        await _ended(child)
     if child.returncode:
         raise PeerError(f"{what} failed: {said.decode(errors='replace').strip()[-_TAIL:]}")
+
+
+async def _ended(child: Process) -> None:
+    if child.returncode is None:
+        child.kill()
+        await child.wait()
 
 
 def _requirements(peer: Peer) -> Path:

@@ -9,7 +9,7 @@ import pytest
 from local.storage_proxy import Call, StorageProxy
 from proactive.settings import StorageAccount
 from proactive.store.account import LANES, Account
-from proactive.store.errors import Conflict, Stale
+from proactive.store.errors import Conflict, Stale, StorageAway
 
 
 async def test_tables_work_through_the_proxy_and_each_call_is_counted(storage: str) -> None:
@@ -88,3 +88,27 @@ async def test_a_hook_holds_a_call_up_before_it_reaches_storage_and_after(storag
     await direct.close()
 
     assert seen == [("before", "POST"), ("after", "POST")]
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_hook_loses_a_call_before_it_takes_effect_or_its_answer_after(storage: str, *, after: bool) -> None:
+    partition, lost = uuid.uuid4().hex, []
+
+    async def lose(call: Call) -> None:
+        if call.method == "POST" and not lost:
+            lost.append(call)
+            raise ConnectionResetError
+
+    async with StorageProxy(storage) as proxy:
+        account = Account(StorageAccount(connection_string=proxy.connection_string))
+        await account.ensure()
+        if after:
+            proxy.after = lose
+        else:
+            proxy.before = lose
+        with pytest.raises(StorageAway):
+            await account.insert("sends", {"PartitionKey": partition, "RowKey": "1"})
+        assert (await account.get("sends", partition, "1") is not None) == after
+        await account.close()
+
+    assert lost == [Call("table", "POST", "sends")]
