@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3.13 python3 python; do $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: setup run demo test test-all format lock clean
+.PHONY: setup run demo test test-all bench format lock clean
 
 setup: .venv/.installed local/node_modules/.installed
 
@@ -31,6 +31,9 @@ test: setup
 
 test-all: setup
 	@$(BIN)/python -m local check --all
+
+bench: setup
+	@$(BIN)/python -m local bench
 
 format: setup
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""Everything that runs without the cloud: `python -m local up`, `demo`, `check`."""
+"""Everything that runs without the cloud: `python -m local up`, `demo`, `check`, `bench`."""
 
 import argparse
 import importlib
@@ -8,6 +8,7 @@ COMMANDS = {
     "up": "run the service with storage and a Teams client, until Ctrl-C",
     "demo": "show the main job in one go",
     "check": "check the project: format, types, tests",
+    "bench": "measure the service and its peers",
 }
 
 
