@@ -14,8 +14,8 @@ from proactive.people import Planned, resolve
 from proactive.service import Service
 from proactive.store.account import LANES, PLANS, TIMERS, WAITS, QueueReceipt
 from proactive.store.chunks import SIZE, Chunk
-from proactive.store.conversations import person_partition
 from proactive.store.errors import Stale
+from proactive.store.persons import place_of_person
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ async def give_up(service: Service, send_id: str) -> None:
 async def _commit(service: Service, send: Send, people: list[Planned]) -> Send | None:
     if len(people) > SIZE:
         # Chunks of neighbours are read from storage in few calls.
-        people.sort(key=lambda planned: (person_partition("", "", planned[0].user or ""), planned[0].user or ""))
+        people.sort(key=lambda planned: place_of_person(planned[0].user) if planned[0].user else "")
     name = uuid.uuid4().hex[:8]
     chunks = divide(send.id, name, people, send.options.parallelism)
     await service.chunks.add(chunks)
