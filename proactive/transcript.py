@@ -53,7 +53,7 @@ async def messages(
         return Page([], None)
     found: list[dict[str, Any]] = []
     looked_at = 0
-    place = after or Position(day_of(until))
+    place = min(after or Position(day_of(until)), Position(day_of(until), "~"))
     last = max(oldest, day_of(since))
     while place.day >= last:
         async for page in service.days.of_day(place.day, place.key):

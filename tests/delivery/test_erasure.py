@@ -10,12 +10,13 @@ from local.teams import Person, TeamsStandIn
 from proactive import accept as accepting
 from proactive import errands, plan, report, transcript
 from proactive.erase import erase, names_of
-from proactive.model import Send
+from proactive.model import Recipient, Send
 from proactive.store.account import TIMERS, WAITS, Account
 from proactive.store.answers import Answered, Place
 from proactive.store.chunks import Chunk
+from proactive.store.days import Position
 from proactive.store.pack import decompress
-from proactive.store.persons import ERASED
+from proactive.store.persons import ERASED, fingerprints
 from proactive.times import DAY
 from tests.delivery.conftest import Clock, CrashError, House, crash_at
 
@@ -98,14 +99,14 @@ async def test_nothing_of_a_person_stays_and_everything_of_the_others(
     assert await traces(house, ada) == []
     assert [await counts(house, send) for send in (small, large, asked)] == before
     assert before[2]["responded"] == 1
+    index = [listed async for page in house.service.days.walk(Position()) for listed in page if listed.send == small.id]
+    assert index[0].people == fingerprints([Recipient("", person.object_id) for person in others[:3]])
     rows, _ = await report.results(house.service, await house.kept(small))
     assert [row["userId"] for row in rows] == [None, *(person.object_id for person in others[:3])]
     assert rows[0]["recipient"] == ERASED
     assert (rows[0]["state"], rows[0]["messageId"], rows[0]["conversationId"]) == ("delivered", None, None)
     assert all(row["messageId"] for row in rows[1:])
-    assert await house.pending(TIMERS) == [] or all(
-        timer["body"].get("kind") != "erase" for timer in await house.pending(TIMERS)
-    )
+    assert "erase" not in [timer["body"].get("kind") for timer in await house.pending(TIMERS)]
 
 
 async def test_erasing_twice_is_fine_and_a_new_start_is_not_undone(house: House, people: list[Person]) -> None:
@@ -137,6 +138,20 @@ async def test_a_send_that_has_not_begun_does_not_reach_the_person(
     assert not teams.delivered(ada)
     assert len(teams.delivered(bob)) == 1
     assert await house.states(send) == ["delivered"]
+
+
+async def test_a_send_of_which_nobody_is_left_completes(house: House, people: list[Person], clock: Clock) -> None:
+    ada = people[0]
+    await met(house, ada)
+    at = datetime.fromtimestamp(clock() + DAY, UTC).isoformat()
+    send = await house.accept([], recipients=[ADDRESS], sendAt=at)
+
+    assert await erased(house, ada)
+    await house.advance(2 * DAY)
+
+    now = await report.status(house.service, await house.kept(send))
+    assert (now["status"], now["counts"]["total"]) == ("completed", 0)
+    assert await traces(house, ada) == []
 
 
 async def test_a_plan_under_way_is_looked_at_again(
