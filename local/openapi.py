@@ -18,7 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from werkzeug.routing import Map
 
 from local.openapi_schemas import ACTIVITY, ANSWERS, COUNT, ID, TEXT, URL, Json, members, ref
-from proactive.doors import health, messages, ops, outcomes, v1
+from proactive.doors import health, messages, ops, outcomes, persons, v1
 from proactive.problems import TITLES
 from proactive.request import SendBody
 
@@ -212,6 +212,27 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
     ops.end_chat: Operation(
         "endChat", "End the active chat of a person",
         {"204": _answer("Done"), **_refusals(400, 401, 404, 409, 503)},
+        query=_TENANT,
+    ),
+    persons.list_messages: Operation(
+        "listMessages", "What a person was sent, newest first",
+        {"200": _answer("A page of messages", "Messages"), **_refusals(400, 401, 404, 409, 503)},
+        query={
+            **_TENANT,
+            "from": {**TEXT, "description": "A day or a moment", "examples": ["2026-12-01"]},
+            "to": {**TEXT, "description": "A day or a moment", "examples": ["2026-12-01T08:00:00Z"]},
+            "top": _TOP, "continuation": _CONTINUATION,
+        },
+    ),
+    persons.export_data: Operation(
+        "exportData", "All that is kept about a person",
+        {"200": _answer("The data, with the newest 1,000 messages", "Data"), **_refusals(400, 401, 404, 409, 503)},
+        query={**_TENANT, "continuation": _CONTINUATION},
+    ),
+    persons.erase_data: Operation(
+        "eraseData", "Erase all that is kept about a person",
+        {"204": _answer("Done"), "202": _answer("Begun; the rest goes on by itself", "Begun"),
+         **_refusals(400, 401, 404, 409, 503)},
         query=_TENANT,
     ),
     outcomes.door: Operation(

@@ -104,6 +104,26 @@ ANSWERS: Json = {
         ),
     ),
     "Sends": members(sends=list_of(ref("Send")), continuation=PAGE),
+    "Message": members(
+        ("message", "card"),
+        sendId=ID, createdAt=MOMENT, state=STATE, statusCode={"enum": [200, 100, 300, 404, 409, 413, 502, 504, None]},
+        reason=or_null(TEXT), deliveredAt=or_null(MOMENT), messageId=or_null(TEXT),
+        message=members(text=TEXT, format=TEXT), card={"type": "object"}, summary=or_null(TEXT),
+        response={"anyOf": [ref("Response"), {"type": "null"}]}, statusUrl=URL,
+    ),
+    "Messages": members(messages=list_of(ref("Message")), continuation=PAGE),
+    "Conversation": members(
+        conversationId=or_null(TEXT), serviceUrl=or_null(TEXT), memberId=or_null(TEXT), botId=or_null(TEXT),
+        installed=FLAG, installedAt=or_null(MOMENT), referencedAt=or_null(MOMENT), lastMessageAt=or_null(MOMENT),
+        idleAt=or_null(MOMENT), rosterAskedAt=or_null(MOMENT), displayName=or_null(TEXT), email=or_null(TEXT),
+        userPrincipalName=or_null(TEXT), activities=list_of(TEXT),
+    ),
+    "Data": members(
+        user=TEXT, userId=or_null(TEXT), bot=TEXT, tenant=TEXT,
+        conversation={"anyOf": [ref("Conversation"), {"type": "null"}]},
+        aliases=list_of(members(name=TEXT, kinds=list_of(TEXT))), messages=list_of(ref("Message")), continuation=PAGE,
+    ),
+    "Begun": members(detail=TEXT),
     "Rejected": members(
         rejected=list_of(members(rejectedAt=MOMENT, messageId=TEXT, statusCode={"type": "integer"}, reason=TEXT)),
         continuation=PAGE,

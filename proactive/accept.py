@@ -20,11 +20,12 @@ from typing import Any
 from proactive import content
 from proactive import request as requests
 from proactive.jsontext import canonical
-from proactive.model import Request, Send, lanes_for
+from proactive.model import Recipient, Request, Send, lanes_for
 from proactive.outbound import url_error
 from proactive.people import resolve
 from proactive.plan import divide, start
 from proactive.problems import FieldError, ProblemError
+from proactive.retention import arm
 from proactive.service import Service
 from proactive.settings import Bot
 from proactive.store.chunks import FIRST_PLAN, row_of
@@ -81,13 +82,16 @@ async def accept(
         callback_url=request.callback_url,
         held_until=now + hold if request.callback_url and hold else None,
     )
+    people: list[Recipient] | None = None
     try:
-        kept = await _keep(service, send, request)
+        kept, people = await _keep(service, send, request)
     except (Conflict, InDoubt):
         kept = await _repeated(service, send)
         if kept.completed_at or kept.cancelled_at:
             return kept
-    await asyncio.gather(service.sends.list_in_index(kept), start(service, kept), _lead(service, kept))
+    await asyncio.gather(
+        service.sends.list_in_index(kept, people), start(service, kept), _lead(service, kept), arm(service)
+    )
     return kept
 
 
@@ -97,18 +101,20 @@ async def _lead(service: Service, send: Send) -> None:
         await service.sends.lead(alias, send.id)
 
 
-async def _keep(service: Service, send: Send, request: Request) -> Send:
+async def _keep(service: Service, send: Send, request: Request) -> tuple[Send, list[Recipient] | None]:
+    """Keep a send, and return it with its people where they are known at once."""
     opening = [service.answers.opening(send.id)] if send.wait else []
     at_once = send.begins_at <= send.created_at and send.entries <= _FEW
     if not at_once or any(entry.kind == "everyone" for entry in request.recipients):
         await service.sends.add_inputs(send, request.recipients)
-        return await service.sends.add(send, opening)
+        return await service.sends.add(send, opening), None
     people = await resolve(service, send.bot, send.tenant, request.recipients)
     send.plan = FIRST_PLAN
     chunks = divide(send.id, send.plan, people, send.options.parallelism)
     send.total, send.chunks = len(people), len(chunks)
     send.lanes = lanes_for(send.options.parallelism, len(chunks))
-    return await service.sends.add(send, [*opening, *(row_of(chunk) for chunk in chunks)])
+    kept = await service.sends.add(send, [*opening, *(row_of(chunk) for chunk in chunks)])
+    return kept, [recipient for recipient, _ in people]
 
 
 async def _repeated(service: Service, send: Send) -> Send:

@@ -22,7 +22,8 @@ from proactive.respond import Given, respond
 from proactive.service import Service
 from proactive.settings import Bot
 from proactive.store.account import ERRANDS
-from proactive.store.conversations import Conversation, user_key
+from proactive.store.conversations import Conversation
+from proactive.store.persons import user_key
 from proactive.updates import Card, shown_card
 
 log = logging.getLogger(__name__)

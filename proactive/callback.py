@@ -12,7 +12,7 @@ from proactive.outbound import Answer
 from proactive.relay import call_off, later
 from proactive.service import Service
 from proactive.store.account import CALLBACKS
-from proactive.store.callbacks import ACCEPTED, GIVEN_UP, PENDING, Callback
+from proactive.store.callbacks import ACCEPTED, COMPLETED, GIVEN_UP, PENDING, Callback
 from proactive.store.errors import Conflict, Stale
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,10 @@ async def _call(service: Service, send_id: str, event: str) -> None:
     except (Conflict, Stale):
         return  # somebody else makes this attempt
     body = await report.callback_body(service, send, event)
+    if body is None and event != COMPLETED:
+        callback.state, callback.busy_until = GIVEN_UP, 0.0  # the answer was erased: nobody is to be told of it
+        await service.callbacks.save(callback)
+        return
     if body is None:
         raise LookupError(f"callback {event} of send {send_id} has nothing to tell")
     answer = await service.outbound.post(

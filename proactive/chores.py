@@ -1,16 +1,25 @@
-"""What a wait needs behind the scenes: its time-out, a look after a crash, the cards of those who did not answer."""
+"""What is to be done behind the scenes, and nobody waits for.
+
+For a wait: its time-out, a look after a crash, the cards of those who did not answer. For all sends together, in
+shifts: deleting what is old, erasing a person.
+"""
 
 from typing import Any
 
-from proactive import respond, updates, waits
+from proactive import erase, respond, sweep, updates, waits
 from proactive.model import Send
 from proactive.relay import call_off
 from proactive.service import Service
 from proactive.store.answers import Place
 
+_IN_SHIFTS = {"sweep": sweep.run, "erase": erase.run}
+
 
 async def run(service: Service, chore: dict[str, Any]) -> None:
     """Do what a message on the queue `waits` asks for. All of it may be done twice."""
+    if chore["kind"] in _IN_SHIFTS:
+        await _IN_SHIFTS[chore["kind"]](service, chore)
+        return
     send = await service.sends.get(chore["send"])
     if send:
         await _do(service, send, chore)

@@ -82,8 +82,9 @@ async def _learn_names(service: Service, errand: dict[str, Any]) -> Verdict | No
         known.principal_name = names["principalName"]
         return True
 
-    known, _ = await service.conversations.change(bot, tenant, user, learn)
-    await service.conversations.learn_aliases(bot, tenant, user, {**names, "name": known.name}, former)
+    known, learnt = await service.conversations.change(bot, tenant, user, learn, known_only=True)
+    if learnt:
+        await service.conversations.learn_aliases(bot, tenant, user, {**names, "name": known.name}, former)
     return None
 
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from proactive.model import NO_SUCH_PERSON, NOT_INSTALLED, Entry, Recipient, Result, State
 from proactive.service import Service
-from proactive.store.conversations import Match, user_key
+from proactive.store.conversations import Match
+from proactive.store.persons import user_key
 
 type Planned = tuple[Recipient, Result | None]
 

@@ -229,7 +229,7 @@ class _Message:
 
     async def _change(self, change: Callable[[Conversation], bool]) -> None:
         try:
-            await self._service.conversations.change(*self._key, change)
+            await self._service.conversations.change(*self._key, change, known_only=True)
         except StorageError as error:
             # What became of the message is certain, and must not be lost over what was learnt by the way.
             log.warning("what Teams told of a person could not be kept: %s", type(error).__name__)

@@ -10,8 +10,8 @@ from proactive.model import Entry, Recipient, Send, State
 from proactive.people import Planned, resolve
 from proactive.service import Service
 from proactive.store.chunks import SIZE, Chunk
-from proactive.store.conversations import place_of_person
 from proactive.store.drafts import Draft
+from proactive.store.persons import place_of_person
 
 type Cursor = list[int | str] | None
 type Batch = tuple[list[Planned], Cursor]

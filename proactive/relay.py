@@ -39,13 +39,13 @@ async def wake(service: Service, bot: str, tenant: str, person: str = "") -> Non
 async def call_off(service: Service, watch: Sequence[str]) -> None:
     """Take the watchdog of a message back, once its work is done."""
     if watch:
-        await service.account.take_back(_receipt(watch))
+        await service.account.take_back(watchdog(watch))
 
 
 @asynccontextmanager
 async def watched(service: Service, watch: Sequence[str]) -> AsyncIterator[None]:
     """Keep a message's watchdog ahead of time while the block runs. It stays behind when the block fails."""
-    receipt = _receipt(watch) if watch else None
+    receipt = watchdog(watch) if watch else None
 
     async def push() -> None:
         nonlocal receipt
@@ -64,5 +64,6 @@ async def watched(service: Service, watch: Sequence[str]) -> AsyncIterator[None]
         await service.account.take_back(receipt)
 
 
-def _receipt(watch: Sequence[str]) -> QueueReceipt:
+def watchdog(watch: Sequence[str]) -> QueueReceipt:
+    """Return the watchdog that a message names."""
     return QueueReceipt(TIMERS, *watch)

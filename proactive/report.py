@@ -119,11 +119,12 @@ async def results(
                 continue
             if len(found) == top:
                 return found, (chunk.number, number)
-            found.append(_result_body(chunk.people[number], result, answer))
+            found.append(result_body(chunk.people[number], result, answer))
     return found, None
 
 
-def _result_body(recipient: Recipient, result: Result, answer: dict[str, Any] | None) -> dict[str, Any]:
+def result_body(recipient: Recipient, result: Result, answer: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what became of one recipient as senders read it."""
     return {
         "recipient": recipient.name,
         "userId": recipient.user,

@@ -19,10 +19,13 @@ from proactive.store.answers import Answers
 from proactive.store.callbacks import Callbacks
 from proactive.store.chunks import Chunks
 from proactive.store.conversations import Conversations
+from proactive.store.days import Days
 from proactive.store.drafts import Drafts
 from proactive.store.held import Held
 from proactive.store.rejected import Rejected
+from proactive.store.retention import Retention
 from proactive.store.sends import Sends
+from proactive.store.traces import Traces
 from proactive.teams import Teams
 from proactive.tokens import StorageCredential, Tokens
 
@@ -46,6 +49,9 @@ class Service:
     answers: Answers = field(init=False)
     callbacks: Callbacks = field(init=False)
     rejected: Rejected = field(init=False)
+    days: Days = field(init=False)
+    traces: Traces = field(init=False)
+    retention: Retention = field(init=False)
     pace: Pace = field(init=False)
     limits: Limits = field(init=False, default_factory=Limits)
     homes: dict[tuple[str, str], str] = field(init=False, default_factory=dict)
@@ -68,6 +74,9 @@ class Service:
         self.answers = Answers(self.account)
         self.callbacks = Callbacks(self.account)
         self.rejected = Rejected(self.account)
+        self.days = Days(self.account)
+        self.traces = Traces(self.account)
+        self.retention = Retention(self.account)
         self.pace = Pace(self.account, settings.requests_per_second, self.clock)
         self.teams = Teams(Tokens(), settings.service_hosts, allow_loopback=settings.local, clock=self.clock)
         self.outbound = Outbound(

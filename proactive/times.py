@@ -41,3 +41,8 @@ def read_moment(text: str) -> float | None:
 def write_moment(at: float | None) -> str | None:
     """Return a moment, given in seconds since the epoch, as senders read it; None for none."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
+
+
+def day_of(at: float) -> str:
+    """Return the UTC day of a moment, given in seconds since the epoch, as 2026-12-01."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"

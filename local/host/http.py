@@ -77,7 +77,7 @@ async def serve(
         return _response(match.target, outcome.value)
 
     app = web.Application(client_max_size=MAX_BODY_BYTES)
-    app.router.add_route("*", "/{path:.*}", answer)
+    app.router.add_route("*", "/{path:(?s:.*)}", answer)  # with a line feed too: what is there, the app says
     runner = web.AppRunner(
         app,
         access_log=None,

@@ -10,6 +10,7 @@ from werkzeug.routing import Map, Rule
 from proactive import report
 from proactive.doors import paging
 from proactive.doors.answers import answer, guarded
+from proactive.doors.persons import erase_data, export_data, list_messages
 from proactive.doors.users import find_user
 from proactive.doors.v1 import dispatch, rules
 from proactive.model import SendStatus
@@ -114,6 +115,9 @@ ROUTES = Map(
         Rule("/sends", methods=["GET"], endpoint=list_sends),
         Rule("/rejected", methods=["GET"], endpoint=list_rejected),
         Rule("/bots/<bot>/users/<user>/idle", methods=["POST"], endpoint=end_chat),
+        Rule("/bots/<bot>/users/<user>/messages", methods=["GET"], endpoint=list_messages),
+        Rule("/bots/<bot>/users/<user>/data", methods=["GET"], endpoint=export_data),
+        Rule("/bots/<bot>/users/<user>/data", methods=["DELETE"], endpoint=erase_data),
     ],
     strict_slashes=False,
     merge_slashes=False,

@@ -18,6 +18,15 @@ async def find_user(service: Service, bot_name: str, name: str, tenant: str) -> 
 
     Raises `ProblemError` 404 for an unknown bot, 400 where a tenant must be named, 409 for a name of several people.
     """
+    bot, tenant, user = await find_key(service, bot_name, name, tenant)
+    return bot, tenant, await service.conversations.get(bot.name, tenant, user) if user else None
+
+
+async def find_key(service: Service, bot_name: str, name: str, tenant: str) -> tuple[Bot, str, str]:
+    """Return the bot, the tenant, and the key of a person, empty where the name leads to nobody. Raises as `find_user`.
+
+    An id is a key, also of somebody whom the bot never met.
+    """
     bot = service.settings.bot(bot_name)
     if bot is None:
         raise ProblemError(404, "There is no such bot.")
@@ -29,12 +38,11 @@ async def find_user(service: Service, bot_name: str, name: str, tenant: str) -> 
         raise ProblemError(400, detail, [FieldError("?tenant", detail)])
     tenant = tenant.lower() or next(iter(tenants), "")
     if tenant not in tenants:
-        return bot, tenant, None
+        return bot, tenant, ""
     ((recipient, result),) = await resolve(service, bot.name, tenant, [Entry("user", name.strip())])
     if result and result.reason == "ambiguousRecipient":
         raise ProblemError(409, "Several people have this name: give an object id or a mail address.")
-    known = await service.conversations.get(bot.name, tenant, recipient.user) if recipient.user else None
-    return bot, tenant, known
+    return bot, tenant, recipient.user or ""
 
 
 def read_user(service: Service, name: str, known: Conversation | None) -> dict[str, Any]:

@@ -107,6 +107,10 @@ class Answers:
         row = await self._account.get(_TABLE, send, _answer_key(place))
         return unpack("answer", row) if row else None
 
+    async def remove(self, send: str, place: Place) -> None:
+        """Remove the answer of one recipient; who has answered stays counted."""
+        await self._account.delete(_TABLE, send, _answer_key(place))
+
     async def page(self, send: str, after: str, top: int) -> tuple[list[tuple[str, dict[str, Any]]], bool]:
         """Return up to `top` answers with their keys, from behind the key `after`, and whether there are more."""
         rows, more = await anext(self._account.pages(_TABLE, _between(send, after or "answer-", "answer."), top=top))

@@ -7,6 +7,7 @@ small fraction of a storage transaction:
     marked                how many of them, from the first on, may have been sent to
     r000, r001, …         results, a segment for each write; a later one beats an earlier one
     size, open, delivered, …   counts, to be read without the rest
+    low, high, strangers  the least and greatest place of its people (see persons.py), and how many have none
     lease_until, owner    who works on it, and until when nobody else may
 
 Between two writes a crash leaves in doubt just those before `marked` without a result, and those whose last result says
@@ -22,6 +23,7 @@ from proactive.model import DELIVERED, FINAL_STATES, OPEN_STATES, Recipient, Res
 from proactive.store.account import Account, Row, quoted
 from proactive.store.errors import InDoubt, Stale
 from proactive.store.pack import compress, decompress, pack, unpack
+from proactive.store.persons import span
 
 FIRST_PLAN = "0"  # the name of a plan that was made when its send was accepted
 SIZE = 500  # people in a chunk: their row stays far below 1 MiB even with long names and ids
@@ -101,6 +103,7 @@ def chunk_key(plan: str, number: int) -> str:
 def row_of(chunk: Chunk) -> Row:
     """Return a chunk as a whole row."""
     results = [[number, *result] for number, result in sorted(chunk.results.items())]
+    low, high = span(chunk.people)
     return {
         "PartitionKey": chunk.send,
         "RowKey": chunk_key(chunk.plan, chunk.number),
@@ -108,6 +111,9 @@ def row_of(chunk: Chunk) -> Row:
         **pack("r000_", results),
         **_progress(chunk),
         "segments": 1,
+        "low": low,
+        "high": high,
+        "strangers": sum(person.user is None for person in chunk.people),
     }
 
 

@@ -9,20 +9,16 @@ everyone is a bounded set of partition scans, and no partition is hot:
 """
 
 import asyncio
-import hashlib
-import re
 import time
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from proactive.store.account import Account, Row, quoted
 from proactive.store.errors import Conflict, Stale
+from proactive.store.persons import SPREAD, alias_key, partition_number, row_key
 
-SPREAD = 32
 _TABLE = "conversations"
-_PLAIN_KEY = re.compile(r"[A-Za-z0-9:._@-]{1,200}")
 # A filter may hold about fifteen comparisons, one of which is the partition's: fourteen keys, or seven ranges.
 _KEYS_PER_FILTER = 14
 _RANGES_PER_FILTER = 7
@@ -77,17 +73,6 @@ class Match(NamedTuple):
     kinds: frozenset[str]
 
 
-def user_key(user: str) -> str:
-    """Return the key under which a person is kept: object ids differ in case between Microsoft's services."""
-    user = user.strip()
-    return user if user.startswith("29:") else user.lower()
-
-
-def alias_key(alias: str) -> str:
-    """Return the key of a mail address, user principal name or display name, whatever its case and spacing."""
-    return hashlib.sha256(" ".join(alias.split()).casefold().encode()).hexdigest()[:40]
-
-
 class Conversations:
     """The table `conversations`."""
 
@@ -98,7 +83,7 @@ class Conversations:
 
     async def get(self, bot: str, tenant: str, user: str) -> Conversation | None:
         """Return what is known of a person, or None."""
-        row = await self._account.get(_TABLE, person_partition(bot, tenant, user), _escaped(user))
+        row = await self._account.get(_TABLE, person_partition(bot, tenant, user), row_key(user))
         return _conversation(row) if row else None
 
     async def change(
@@ -108,17 +93,20 @@ class Conversations:
         user: str,
         change: Callable[[Conversation], bool],
         first: Callable[[], Awaitable[None]] | None = None,
+        *,
+        known_only: bool = False,
     ) -> tuple[Conversation, bool]:
         """Let `change` alter what is known of a person; it returns whether there is anything to write.
 
         It is called again on the newer row when somebody else wrote in between, so that no change is lost; `first` is
-        awaited before each attempt to write.
+        awaited before each attempt to write. With `known_only` nothing is written of somebody who is not known, or
+        not any more: what the person's own activities tell makes somebody known, not what comes after them.
         """
-        partition, key = person_partition(bot, tenant, user), _escaped(user)
+        partition, key = person_partition(bot, tenant, user), row_key(user)
         while True:
             row = await self._account.get(_TABLE, partition, key)
             known = _conversation(row) if row else Conversation(user)
-            if not change(known):
+            if (known_only and row is None) or not change(known):
                 return known, False
             if first:
                 await first()
@@ -131,6 +119,23 @@ class Conversations:
             except (Conflict, Stale):
                 continue
             return known, True
+
+    async def forget(self, bot: str, tenant: str, user: str, aliases: Iterable[str], before: float) -> None:
+        """Remove a person's row and the rows that lead to it, unless the person came back after `before`.
+
+        `aliases` are the keys of the person's names: they are removed whether the row is there still or not.
+        """
+        partition, key = person_partition(bot, tenant, user), row_key(user)
+        row = await self._account.get(_TABLE, partition, key)
+        keys = set(aliases)
+        if row:
+            if max(row["installed_at"], row["referenced_at"], row["last_message_at"]) > before:
+                return
+            keys |= {alias_key(name) for name in (row["name"], row["mail"], row["principal_name"]) if name}
+            await self._account.delete(_TABLE, partition, key)
+        await asyncio.gather(
+            *(self._account.delete(_TABLE, _alias_partition(bot, tenant, a), f"{a}!{key}") for a in keys)
+        )
 
     async def learn_aliases(
         self, bot: str, tenant: str, user: str, names: dict[str, str], former: dict[str, str]
@@ -147,7 +152,7 @@ class Conversations:
                     _TABLE,
                     {
                         "PartitionKey": _alias_partition(bot, tenant, key),
-                        "RowKey": f"{key}!{_escaped(user)}",
+                        "RowKey": f"{key}!{row_key(user)}",
                         "user": user,
                         "kinds": ",".join(sorted(kinds[key])),
                     },
@@ -155,7 +160,7 @@ class Conversations:
                 for key in kinds
             ),
             *(
-                self._account.delete(_TABLE, _alias_partition(bot, tenant, key), f"{key}!{_escaped(user)}")
+                self._account.delete(_TABLE, _alias_partition(bot, tenant, key), f"{key}!{row_key(user)}")
                 for key in gone
             ),
         )
@@ -184,7 +189,7 @@ class Conversations:
 
         partitions: dict[str, set[str]] = {}
         for user in users:
-            partitions.setdefault(person_partition(bot, tenant, user), set()).add(_escaped(user))
+            partitions.setdefault(person_partition(bot, tenant, user), set()).add(row_key(user))
         await self._collect(partitions, _TO_REACH, take, exact=True)
         return found
 
@@ -271,16 +276,7 @@ class Conversations:
 
 def person_partition(bot: str, tenant: str, user: str) -> str:
     """Return the partition that holds a person's row."""
-    return f"{bot}|{tenant}|p{_number(user):02}"
-
-
-def place_of_person(user: str) -> str:
-    """Return what sorts people as their rows are sorted, so that neighbours are read in few calls."""
-    return f"{_number(user):02}!{user}"
-
-
-def _number(user: str) -> int:
-    return zlib.crc32(user.encode()) % SPREAD
+    return f"{bot}|{tenant}|p{partition_number(user)}"
 
 
 def _alias_partition(bot: str, tenant: str, key: str) -> str:
@@ -294,11 +290,6 @@ def _is(key: str) -> str:
 def _begins(key: str) -> str:
     # '"' is the character after '!': between the two stand just the rows `<key>!<person>`.
     return f"RowKey ge {quoted(key + '!')} and RowKey lt {quoted(key + chr(34))}"
-
-
-def _escaped(user: str) -> str:
-    """Return a row key: most ids are one as they stand, others hold characters that a key must not have."""
-    return user if _PLAIN_KEY.fullmatch(user) else "=" + hashlib.sha256(user.encode()).hexdigest()
 
 
 def _conversation(row: Row) -> Conversation:

@@ -6,7 +6,7 @@
 <id>             answer-…, end, …         the answers to a card that waits (see answers.py)
 <id>             callback-…               what was tried to hand the outcome over (see callbacks.py)
 <alias>          alias                    the send whose callback URL the alias was made of
-day-2026-12-01   <newest first>-<id>      the index
+day-2026-12-01   <newest first>-<id>      the index (see days.py)
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -14,9 +14,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from proactive.model import Entry, Options, Send, Wait
+from proactive.model import Entry, Options, Recipient, Send, Wait
 from proactive.store.account import Account, Change, Row, quoted
 from proactive.store.pack import pack, unpack
+from proactive.store.persons import FEW, fingerprints
 
 _TABLE = "sends"
 _SEND, _ALIAS = "send", "alias"
@@ -50,11 +51,12 @@ class Sends:
             for row in rows:
                 yield [Entry(kind, value) for kind, value in unpack("entries", row)]
 
-    async def list_in_index(self, send: Send) -> None:
-        """Let the index by day lead to a send."""
-        moment = datetime.fromtimestamp(send.created_at, UTC)
-        key = f"{_LAST_SECOND - send.created_at:018.6f}-{send.id}"
-        await self._account.upsert(_TABLE, {"PartitionKey": f"day-{moment:%Y-%m-%d}", "RowKey": key, "send": send.id})
+    async def list_in_index(self, send: Send, people: Sequence[Recipient] | None = None) -> None:
+        """Let the index by day lead to a send; of few `people` it shows by fingerprints who they are."""
+        day, key = index_place(send)
+        whose = {"send": send.id, "bot": send.bot, "tenant": send.tenant, "created_at": send.created_at}
+        few = {"people": fingerprints(people)} if people is not None and len(people) <= FEW else {}
+        await self._account.upsert(_TABLE, {"PartitionKey": f"day-{day}", "RowKey": key, **whose, **few})
 
     async def get(self, send_id: str) -> Send | None:
         """Return a send, or None."""
@@ -104,6 +106,12 @@ class Sends:
         query = f"PartitionKey eq {quoted(f'day-{day}')} and RowKey gt {quoted(after)}"
         rows, _ = await anext(self._account.pages(_TABLE, query, select=("RowKey", "send"), top=top))
         return [(row["RowKey"], row["send"]) for row in rows]
+
+
+def index_place(send: Send) -> tuple[str, str]:
+    """Return the UTC day under which a send is listed, and its key there."""
+    moment = datetime.fromtimestamp(send.created_at, UTC)
+    return f"{moment:%Y-%m-%d}", f"{_LAST_SECOND - send.created_at:018.6f}-{send.id}"
 
 
 def _inputs(send: Send) -> str:

@@ -441,7 +441,7 @@ def test_nobody_and_who_has_no_conversation_does_not_have_the_bot() -> None:
 async def test_what_became_of_a_message_is_not_lost_over_what_could_not_be_kept(
     house: House, teams: TeamsStandIn, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(*_: object) -> None:
+    async def away(*_: object, **__: object) -> None:
         raise StorageAway("gone")
 
     row = await known(house, ada)

@@ -64,6 +64,11 @@ async def test_catch_alls_and_constraints_route_through_the_worker(host, web, pa
         assert await response.text() == text
 
 
+async def test_a_path_with_a_line_feed_reaches_the_app(host, web):
+    answer = await web.get(host.url + "/api/files/a%0Ab")
+    assert (answer.status, await answer.text()) == (200, "path a\nb")
+
+
 async def test_an_unknown_path_is_404_and_a_wrong_method_405(host, web):
     async with web.get(f"{host.url}/api/nothing") as response:
         assert response.status == 404

@@ -11,6 +11,7 @@ from proactive.model import FINAL_STATES, OPEN_STATES, Recipient, Result, State
 from proactive.store.account import Account, Row
 from proactive.store.chunks import SIZE, Chunk, Chunks, chunk_key, chunk_of, progress_row, row_of
 from proactive.store.errors import InDoubt, Stale
+from proactive.store.persons import place_of_person
 
 ETAG = {"etag": "1"}
 LIMIT_OF_PROPERTIES = 252
@@ -300,3 +301,12 @@ def test_counts_always_sum_to_the_size_and_doubt_is_a_part_of_what_is_open(chunk
     for number in range(len(chunk.people)):
         assert chunk.result(number).final == (number not in chunk.open())
         assert (chunk.result(number).state is State.SENDING) == (number in chunk.in_doubt())
+
+
+@given(chunks())
+def test_a_row_shows_between_which_places_its_people_stand(chunk: Chunk) -> None:
+    row = row_of(chunk)
+    known = [place_of_person(person.user) for person in chunk.people if person.user]
+    assert (row["low"], row["high"]) == ((min(known), max(known)) if known else ("", ""))
+    assert row["strangers"] == sum(person.user is None for person in chunk.people)
+    assert not {"low", "high", "strangers"} & progress_row(chunk, []).keys(), "progress leaves them as they are"

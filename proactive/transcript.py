@@ -1,0 +1,117 @@
+"""What a person was sent: every message that names the person, newest first, as far as sends are kept."""
+
+import asyncio
+from datetime import UTC, datetime
+from itertools import batched
+from typing import Any, NamedTuple
+
+from proactive import report
+from proactive.content import card_of
+from proactive.model import Recipient, Result, Send, State
+from proactive.service import Service
+from proactive.store.answers import Place
+from proactive.store.chunks import delivered_by
+from proactive.store.conversations import Conversation
+from proactive.store.days import Listed, Position
+from proactive.store.persons import Subject, alias_key
+from proactive.times import DAY, day_of, write_moment
+
+_AT_ONCE = 8  # sends
+_MOST_LOOKED_AT = 400  # sends and days that one call looks at, of those that storage has to be asked about
+
+
+class Page(NamedTuple):
+    """Some messages, and the position in the index behind which there may be more (None at the end)."""
+
+    messages: list[dict[str, Any]]
+    more: Position | None
+
+
+def subject_of(user: str, known: Conversation | None, name: str = "") -> Subject:
+    """Return by what a person is found: the key, and the addresses that are the person's alone.
+
+    A display name may be another's too; `name` is what was asked for, which counts where it is an address.
+    """
+    names = [known.mail, known.principal_name] if known else []
+    return Subject(user, frozenset(alias_key(address) for address in (*names, name) if "@" in address))
+
+
+async def messages(
+    service: Service,
+    bot: str,
+    tenant: str,
+    subject: Subject,
+    *,
+    top: int,
+    since: float = 0.0,
+    until: float,
+    after: Position | None = None,
+) -> Page:
+    """Return what was sent to a person between two moments, in seconds since the epoch, from behind a position on."""
+    oldest = await service.days.oldest()
+    if oldest is None or not (subject.user or subject.aliases):
+        return Page([], None)
+    found: list[dict[str, Any]] = []
+    looked_at = 0
+    place = min(after or Position(day_of(until)), Position(day_of(until), "~"))
+    last = max(oldest, day_of(since))
+    while place.day >= last:
+        async for page in service.days.of_day(place.day, place.key):
+            looked_at += 1
+            theirs = [one for one in page if one.may_hold(bot, tenant, subject) and since <= one.created_at <= until]
+            for some in batched(theirs, _AT_ONCE, strict=False):
+                looked_at += len(some)
+                told = await asyncio.gather(*(_told(service, one, subject) for one in some))
+                for listed, body in zip(some, told, strict=True):
+                    place = listed.position
+                    found += [body] if body else []
+                    if len(found) == top:
+                        return Page(found, place)
+                if looked_at >= _MOST_LOOKED_AT:
+                    return Page(found, place)
+            place = page[-1].position if page else place
+        place = Position(_day_before(place.day))
+        if looked_at >= _MOST_LOOKED_AT and place.day >= last:
+            return Page(found, place)
+    return Page(found, None)
+
+
+def _day_before(day: str) -> str:
+    return day_of(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() - DAY)
+
+
+async def _told(service: Service, listed: Listed, subject: Subject) -> dict[str, Any] | None:
+    """Return what one send has for a person, or None where the person is none of its recipients."""
+    send = await service.sends.get(listed.send)
+    if send is None:
+        return None
+    if not send.plan:
+        named = await service.traces.inputs(send.id, subject)
+        return _body(service, send, Result(State.PENDING), None) if named else None
+    for chunk, (n, *_) in await service.traces.chunks(send.id, subject, send.plan):
+        answer = await service.answers.get(send.id, Place(chunk.number, n)) if send.wait else None
+        result = chunk.result(n)
+        if answer and result.state is not State.DELIVERED:
+            result = delivered_by(answer, result)
+        return _body(service, send, result, answer)
+    return None
+
+
+def _body(service: Service, send: Send, result: Result, answer: dict[str, Any] | None) -> dict[str, Any]:
+    whole = report.result_body(Recipient("", None), result, answer)
+    kept = ("state", "statusCode", "reason", "deliveredAt", "messageId", "response")
+    return {
+        "sendId": send.id,
+        "createdAt": write_moment(send.created_at),
+        **{name: whole[name] for name in kept},
+        **_content(send),
+        "summary": send.activity.get("summary"),
+        "statusUrl": report.status_url(service, send),
+    }
+
+
+def _content(send: Send) -> dict[str, Any]:
+    """Return what was sent as its sender wrote it, without the marks by which its answers are told apart."""
+    if "attachments" in send.activity:
+        return {"card": card_of(send.activity)}
+    return {"message": {"text": send.activity["text"], "format": send.activity["textFormat"]}}
