@@ -25,6 +25,7 @@ from proactive.outbound import url_error
 from proactive.people import resolve
 from proactive.plan import divide, start
 from proactive.problems import FieldError, ProblemError
+from proactive.recipients import in_order
 from proactive.retention import arm
 from proactive.service import Service
 from proactive.settings import Bot
@@ -33,7 +34,7 @@ from proactive.store.errors import Conflict, InDoubt
 from proactive.tickets import LONGEST
 
 _INVALID = 400
-_FEW = 1000  # so many recipients are looked up before the answer goes out, which saves the hop over `plans`
+_FEW = 12000  # so many recipients are looked up before the answer goes out, which saves the hop over `plans`
 
 
 async def accept(
@@ -108,7 +109,7 @@ async def _keep(service: Service, send: Send, request: Request) -> tuple[Send, l
     if not at_once or any(entry.kind == "everyone" for entry in request.recipients):
         await service.sends.add_inputs(send, request.recipients)
         return await service.sends.add(send, opening), None
-    people = await resolve(service, send.bot, send.tenant, request.recipients)
+    people = in_order(await resolve(service, send.bot, send.tenant, request.recipients))
     send.plan = FIRST_PLAN
     chunks = divide(send.id, send.plan, people, send.options.parallelism)
     send.total, send.chunks = len(people), len(chunks)

@@ -208,4 +208,4 @@ class Send:
 
 def lanes_for(parallelism: int, chunks: int) -> int:
     """Return on how many lanes a send goes out: one for each 25 in flight, and never more than there are chunks."""
-    return max(1, min(-(-parallelism // 25), chunks))
+    return max(1, min(-(-parallelism // 50), chunks))

@@ -49,10 +49,12 @@ async def _named(service: Service, send: Send, seen: set[str]) -> tuple[list[Pla
     async for entries in service.sends.inputs(send):
         everyone = everyone or any(entry.kind == "everyone" for entry in entries)
         people += await resolve(service, send.bot, send.tenant, entries, seen)
-    if len(people) > SIZE:
-        # Chunks of neighbours are read from storage in few calls.
-        people.sort(key=lambda planned: place_of_person(planned[0].user or ""))
-    return people, everyone
+    return in_order(people), everyone
+
+
+def in_order(people: list[Planned]) -> list[Planned]:
+    """Return people in the order of storage when they are many: chunks of neighbours are read in few calls."""
+    return sorted(people, key=lambda planned: place_of_person(planned[0].user or "")) if len(people) > SIZE else people
 
 
 async def _of_another(service: Service, send: Send, after: Cursor) -> AsyncIterator[Batch]:
