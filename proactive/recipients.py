@@ -80,10 +80,18 @@ async def _of_another(service: Service, send: Send, other: Send | None, after: C
         yield list(_picked(send, other, chunk)), [chunk.number + 1]
 
 
+def repeated_states(other: Send) -> tuple[State, ...]:
+    """Return whom a retry of `other` is for.
+
+    Where a retry, update or recall was cancelled, those whom it left out as well: asked for again, it is the same send.
+    """
+    return (State.FAILED, State.CANCELLED) if other.of else (State.FAILED,)
+
+
 def _picked(send: Send, other: Send, chunk: Chunk) -> Iterator[Planned]:
     for number, recipient in enumerate(chunk.people):
         result = chunk.result(number)
-        if send.whom == "failed" and result.state is State.FAILED and recipient.user:
+        if send.whom == "failed" and result.state in repeated_states(other) and recipient.user:
             yield recipient, None
         elif send.whom == "delivered" and result.state is State.DELIVERED and result.message_id:
             here = result.conversation_id, result.message_id

@@ -19,6 +19,7 @@ from proactive.marks import submit_actions
 from proactive.model import Request, Send, State, Verb
 from proactive.plan import start
 from proactive.problems import FieldError, ProblemError, pointer
+from proactive.recipients import repeated_states
 from proactive.service import Service
 from proactive.store.errors import Conflict
 
@@ -30,7 +31,7 @@ async def retry(service: Service, other: Send) -> Send:
 
     Raises `ProblemError` 409 while the other one is still being delivered, or when it failed for nobody.
     """
-    failed = await _count(service, other, State.FAILED)
+    failed = await _count(service, other, *repeated_states(other))
     if not failed:
         raise ProblemError(409, "Nobody of this send is in the state failed: there is nothing to repeat.")
     again = _another(service, other, f"retry:{other.id}", other.verb, entries=failed)
@@ -64,11 +65,12 @@ async def recall(service: Service, other: Send) -> Send:
     return await _keep(service, new)
 
 
-async def _count(service: Service, other: Send, state: State) -> int:
+async def _count(service: Service, other: Send, *states: State) -> int:
     if other.completed_at is None:
         detail = "This send is still being delivered: wait until it is done, or cancel what is left of it (DELETE)."
         raise ProblemError(409, detail)
-    return sum(row[state.value] for row in await service.chunks.counts(other.id, other.plan))
+    rows = await service.chunks.counts(other.id, other.plan)
+    return sum(row[state.value] for row in rows for state in states)
 
 
 async def _delivered(service: Service, other: Send) -> int:

@@ -147,6 +147,25 @@ async def test_a_send_that_could_not_be_planned_is_repeated_for_all_it_names(
     assert texts(teams, people) == [["hello"]] * len(people)
 
 
+@pytest.mark.parametrize("verb", [retry, update, recall])
+async def test_what_was_cancelled_of_a_verb_is_done_by_retrying_it(
+    house: House, teams: TeamsStandIn, people: list[Person], verb: Verb
+) -> None:
+    some = people[:6]
+    send = await partly_failed(house, teams, some, 6 if verb is retry else 0)
+    new = await verb(house, send)
+    await cancel(house.service, new.id, told=True)
+    await house.drain()
+    assert await house.states(new) == ["cancelled"] * 6
+    assert (await verb(house, send)).id == new.id
+
+    again = await retry(house, new)
+    await house.drain()
+
+    assert await house.states(again) == ["delivered"] * 6
+    assert texts(teams, some) == {retry: [["hello"]], update: [["corrected"]], recall: [[]]}[verb] * 6
+
+
 # Update
 
 
