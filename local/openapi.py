@@ -18,9 +18,10 @@ from pydantic.json_schema import GenerateJsonSchema
 from werkzeug.routing import Map
 
 from local.openapi_schemas import ACTIVITY, ANSWERS, COUNT, ID, TEXT, URL, Json, members, ref
-from proactive.doors import health, messages, ops, outcomes, persons, v1
+from proactive.doors import health, messages, ops, outcomes, persons, v1, verbs
 from proactive.problems import TITLES
 from proactive.request import SendBody
+from proactive.verbs import CONTENT
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "docs" / "openapi.json"
@@ -54,6 +55,12 @@ def _requests() -> Json:
     entries = send["properties"]["recipients"]["anyOf"][1]["items"]
     entries["anyOf"] = [kind for kind in entries["anyOf"] if kind.get("required", [""])[0] not in _NOT_YET_RECIPIENTS]
     send["oneOf"] = [{"required": ["message"]}, {"required": ["card"]}]
+    found["Content"] = {
+        "type": "object",
+        "properties": {name: send["properties"][name] for name in CONTENT},
+        "additionalProperties": False,
+        "oneOf": send["oneOf"],
+    }
     send["examples"] = [
         {"recipients": ["ada@contoso.com"], "message": "Your order *4711* is ready"},
         {"recipients": "ada@contoso.com; Alan Turing", "summary": "Order 4711 is ready",
@@ -78,7 +85,7 @@ _WHY = {
     401: "No key, or a wrong one",
     403: "Not allowed",
     404: "There is no such thing",
-    409: "The name fits several people",
+    409: "It cannot be done as things stand, or a name fits several people",
     413: "The body, or the message, is too large",
     415: "The body is not JSON",
     422: "The idempotency key belongs to a send with other content",
@@ -132,21 +139,35 @@ _LINKS: Json = {
 }
 _SEVERAL = "one or more, with `,` between"
 
+_HOLD: Mapping[str, Json] = {
+    "Prefer": {"type": "string", "pattern": "^wait=[0-9]{1,3}$", "description": "Hold the answer: seconds"}
+}
+_KEYED: Mapping[str, Json] = {"Idempotency-Key": {"type": "string", "minLength": 1, "maxLength": 256}}
+_ACCEPTED: Json = {
+    "202": _answer("Accepted", "Accepted", links=_LINKS, headers=_POLLED | _HELD),
+    "424": _answer("The outcome of a run that is to be marked as failed, where it was held", "Outcome", headers=_HELD),
+}
+_HELD_OUTCOME = _answer("The outcome, where the answer was held for it", "Outcome", headers=_HELD)
+_WHOM = {
+    **members(("bot", "tenant"), bot=TEXT, tenant={**TEXT, "description": "All tenants where it is left out"}),
+    "additionalProperties": False,
+}
+
 OPERATIONS: Mapping[Callable[..., Any], Operation] = {
     v1.create_send: Operation(
         "createSend",
         "Send a message or a card to people",
         {
-            "202": _answer("Accepted", "Accepted", links=_LINKS, headers=_POLLED | _HELD),
+            **_ACCEPTED,
             "201": _answer("Subscribed, with `callbackUrl`", "Accepted", links=_LINKS, headers=_SUBSCRIBED | _HELD),
-            "200": _answer("The outcome, where the answer was held for it", "Outcome", headers=_HELD),
-            "424": _answer("The same, of a run that is to be marked as failed", "Outcome", headers=_HELD),
+            "200": {
+                **_answer("The outcome, where the answer was held for it; with `dryRun` what would become of it"),
+                "content": {"application/json": {"schema": {"anyOf": [ref("Outcome"), ref("Preview")]}}},
+                "headers": _HELD,
+            },
             **_refusals(400, 401, 403, 413, 415, 422, 503),
         },
-        headers={
-            "Idempotency-Key": {"type": "string", "minLength": 1, "maxLength": 256},
-            "Prefer": {"type": "string", "pattern": "^wait=[0-9]{1,3}$", "description": "Hold the answer: seconds"},
-        },
+        headers={**_KEYED, **_HOLD},
         body=ref("SendBody"),
     ),
     v1.get_send: Operation(
@@ -234,6 +255,29 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
         {"204": _answer("Done"), "202": _answer("Begun; the rest goes on by itself", "Begun"),
          **_refusals(400, 401, 404, 409, 503)},
         query=_TENANT,
+    ),
+    verbs.retry_send: Operation(
+        "retrySend", "Send again to those it failed for",
+        {**_ACCEPTED, "200": _HELD_OUTCOME, **_refusals(400, 401, 404, 409, 413, 415, 422, 503)},
+        headers=_HOLD,
+    ),
+    verbs.update_send: Operation(
+        "updateSend", "Replace what was delivered",
+        {**_ACCEPTED, "200": _HELD_OUTCOME, **_refusals(400, 401, 404, 409, 413, 415, 422, 503)},
+        headers={**_KEYED, **_HOLD}, body=ref("Content"),
+    ),
+    verbs.recall_send: Operation(
+        "recallSend", "Delete what was delivered",
+        {**_ACCEPTED, "200": _HELD_OUTCOME, **_refusals(400, 401, 404, 409, 413, 415, 422, 503)},
+        headers=_HOLD,
+    ),
+    verbs.pause_bot: Operation(
+        "pauseBot", "Hold a bot's sends, on all instances",
+        {"200": _answer("It is held", "Held"), **_refusals(400, 401, 409, 413, 415, 503)}, body=_WHOM,
+    ),
+    verbs.resume_bot: Operation(
+        "resumeBot", "Let a bot's sends go on",
+        {"200": _answer("It goes on", "Held"), **_refusals(400, 401, 409, 413, 415, 503)}, body=_WHOM,
     ),
     outcomes.door: Operation(
         "getOutcome",

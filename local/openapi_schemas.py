@@ -71,8 +71,9 @@ ANSWERS: Json = {
         "description": "All but `total` and `responded` sum to `total`",
     },
     "Send": members(
-        ("sendAt", "cancelledAt", "completedAt", "waitUntil", "callback", "callbacks"),
-        id=ID, status=STATUS, bot=TEXT, tenant=TEXT, counts=ref("Counts"),
+        ("verb", "of", "sendAt", "cancelledAt", "completedAt", "waitUntil", "callback", "callbacks"),
+        id=ID, status=STATUS, bot=TEXT, tenant=TEXT, verb={"enum": ["retry", "update", "recall"]}, of=ID,
+        counts=ref("Counts"),
         createdAt=MOMENT, sendAt=MOMENT, cancelledAt=MOMENT, completedAt=MOMENT, deliverUntil=MOMENT, waitUntil=MOMENT,
         options=ref("Options"), statusUrl=URL, resultsUrl=URL,
         callback=ref("Callback"), callbacks=list_of(CALLBACK_OF_EVENT),
@@ -95,7 +96,26 @@ ANSWERS: Json = {
     "Responses": members(responses=list_of(ref("Response")), continuation=PAGE),
     "Callback": members(**CALLBACK),
     "Progress": members(id=ID, status=STATUS, counts=ref("Counts")),
-    "Bots": members(bots=list_of(members(name=TEXT, appId=or_null(TEXT), tenants=list_of(TEXT)))),
+    "Preview": members(
+        dryRun={"const": True}, bot=TEXT, tenant=TEXT,
+        counts={**members(**dict.fromkeys(
+                    ("total", "wouldSend", "postponed", "notInstalled", "chatActive", "failed"), COUNT)),
+                "description": "All but `total` sum to `total`"},
+        complete={**FLAG, "description": "False where only the first 200,000 people were looked at"},
+        recipients=list_of(members(
+            recipient=TEXT, userId=or_null(TEXT),
+            state={"enum": ["wouldSend", "postponed", "notInstalled", "chatActive", "failed"]},
+            statusCode={"enum": [100, 300, 404, None]}, reason=or_null(TEXT),
+        )),
+        message=members(format={"enum": ["card", "markdown", "plain", "xml"]}, bytes=COUNT, most=COUNT),
+        seconds={"type": "number", "minimum": 0, "description": "About how long the delivery takes"},
+        inTime={**FLAG, "description": "Whether that is within `deliverWithin`"},
+    ),
+    "Held": members(bot=TEXT, tenants=list_of(TEXT), paused=FLAG),
+    "Bots": members(bots=list_of(members(
+        ("paused",), name=TEXT, appId=or_null(TEXT), tenants=list_of(TEXT),
+        paused={**list_of(TEXT), "description": "For operators: the tenants in which it is held"},
+    ))),
     "User": members(
         user=TEXT, userId=or_null(TEXT), installed=FLAG, chatActive=FLAG, lastActivityAt=or_null(MOMENT),
         reason=or_null(

@@ -15,7 +15,7 @@ import secrets
 import uuid
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from proactive import content
 from proactive import request as requests
@@ -37,6 +37,15 @@ _INVALID = 400
 _FEW = 12000  # so many recipients are looked up before the answer goes out, which saves the hop over `plans`
 
 
+class Checked(NamedTuple):
+    """A request that may be carried out: who speaks, where, and the activity that it becomes."""
+
+    request: Request
+    bot: Bot
+    tenant: str
+    activity: dict[str, Any]
+
+
 async def accept(
     service: Service, body: Any, *, key: str | None = None, operator: bool = False, hold: float = 0
 ) -> Send:
@@ -46,37 +55,23 @@ async def accept(
     and 413 for what is wrong with the body, 403 for `everyone` where only operators may, 422 for a key that was used
     with another body.
     """
-    now = service.clock()
-    settings = service.settings
-    largest = settings.max_message_bytes
-    allowed = partial(url_error, hosts=settings.callback_hosts, allow_loopback=settings.local)
-    try:
-        request = requests.read(body, now=now, largest=largest, url_error=allowed)
-    except ProblemError as problem:
-        if problem.status == _INVALID and isinstance(body, Mapping):
-            problem.errors += await _sender_errors(service, body.get("bot") or "", body.get("tenant") or "")
-        raise
-    if any(entry.kind == "everyone" for entry in request.recipients):
-        _check_everyone(service, operator=operator)
-    if errors := await _sender_errors(service, request.bot, request.tenant):
-        raise ProblemError(_INVALID, "The request has errors: each is listed with its field.", errors)
-    bot, tenant = await _sender(service, request)
-    activity = content.activity(request, f"28:{bot.app_id}")
-    marked = content.with_marks(activity, "x" * LONGEST) if request.wait else activity
-    if error := content.size_error("/card" if request.card else "/message", marked, largest):
-        raise ProblemError(413, "The message is too large for Teams.", [error])
+    checked = await check(service, body, operator=operator)
+    request, now = checked.request, service.clock()
+    if request.dry_run:
+        detail = "Nobody would read the answer to a message on the queue: ask over HTTP, or leave it out."
+        raise ProblemError(_INVALID, "The request has errors.", [FieldError("/dryRun", detail)])
     if request.callback_url:
         key = key or callback_key(request.callback_url)
     send = Send(
         id=send_id(key),
         secret=secrets.token_urlsafe(32),
         content_hash=hashlib.sha256(canonical(body)).hexdigest(),
-        bot=bot.name,
-        tenant=tenant,
+        bot=checked.bot.name,
+        tenant=checked.tenant,
         created_at=now,
         send_at=request.send_at,
         options=request.options,
-        activity=activity,
+        activity=checked.activity,
         entries=len(request.recipients),
         marked=request.wait is not None,
         wait=request.wait,
@@ -87,13 +82,42 @@ async def accept(
     try:
         kept, people = await _keep(service, send, request)
     except (Conflict, InDoubt):
-        kept = await _repeated(service, send)
+        kept = await repeated(service, send)
         if kept.completed_at or kept.cancelled_at:
             return kept
     await asyncio.gather(
         service.sends.list_in_index(kept, people), start(service, kept), _lead(service, kept), arm(service)
     )
     return kept
+
+
+async def check(service: Service, body: Any, *, operator: bool) -> Checked:
+    """Return what `body` asks for, with the bot and tenant that it means. Raises `ProblemError` 400, 403 or 413."""
+    settings = service.settings
+    largest = settings.max_message_bytes
+    allowed = partial(url_error, hosts=settings.callback_hosts, allow_loopback=settings.local)
+    try:
+        request = requests.read(body, now=service.clock(), largest=largest, url_error=allowed)
+    except ProblemError as problem:
+        if problem.status == _INVALID and isinstance(body, Mapping):
+            problem.errors += await sender_errors(service, body.get("bot") or "", body.get("tenant") or "")
+        raise
+    if any(entry.kind == "everyone" for entry in request.recipients):
+        _check_everyone(service, operator=operator)
+    if errors := await sender_errors(service, request.bot, request.tenant):
+        raise ProblemError(_INVALID, "The request has errors: each is listed with its field.", errors)
+    bot, tenant = await _sender(service, request)
+    activity = content.activity(request, f"28:{bot.app_id}")
+    check_size(service, request, activity, marked=request.wait is not None)
+    return Checked(request, bot, tenant, activity)
+
+
+def check_size(service: Service, request: Request, activity: dict[str, Any], *, marked: bool) -> None:
+    """Raise `ProblemError` 413 for an activity that is too large, once its card is `marked` if it is to be."""
+    shown = content.with_marks(activity, "x" * LONGEST) if marked else activity
+    where = "/card" if request.card else "/message"
+    if error := content.size_error(where, shown, service.settings.max_message_bytes):
+        raise ProblemError(413, "The message is too large for Teams.", [error])
 
 
 async def _lead(service: Service, send: Send) -> None:
@@ -118,7 +142,8 @@ async def _keep(service: Service, send: Send, request: Request) -> tuple[Send, l
     return kept, [recipient for recipient, _ in people]
 
 
-async def _repeated(service: Service, send: Send) -> Send:
+async def repeated(service: Service, send: Send) -> Send:
+    """Return the send that is kept under an id already. Raises `ProblemError` 422 when it has other content."""
     kept = await service.sends.get(send.id)
     if kept is None or kept.content_hash != send.content_hash:
         detail = "This idempotency key belongs to a send with other content: use a new key for a new send."
@@ -139,13 +164,16 @@ def _check_everyone(service: Service, *, operator: bool) -> None:
 
 
 async def _sender(service: Service, request: Request) -> tuple[Bot, str]:
-    """Return the bot that speaks and the tenant it speaks in, once `_sender_errors` has found nothing wrong."""
+    """Return the bot that speaks and the tenant it speaks in, once `sender_errors` has found nothing wrong."""
     bot = service.settings.bot(request.bot) or service.settings.bots[0]
     return bot, request.tenant or next(iter(await service.tenants(bot)), "")
 
 
-async def _sender_errors(service: Service, bot_name: Any, tenant: Any) -> list[FieldError]:
-    """Return what is wrong with the bot and the tenant; either may be left out when there is only one."""
+async def sender_errors(service: Service, bot_name: Any, tenant: Any, *, all_tenants: bool = False) -> list[FieldError]:
+    """Return what is wrong with the bot and the tenant; either may be left out when there is only one.
+
+    With `all_tenants` no tenant means all of them.
+    """
     bots = service.settings.bots
     bot = service.settings.bot(bot_name) if bot_name else bots[0] if len(bots) == 1 else None
     if bot is None:
@@ -156,7 +184,7 @@ async def _sender_errors(service: Service, bot_name: Any, tenant: Any) -> list[F
     tenants = await service.tenants(bot, named)
     if tenant and named not in tenants:
         return [FieldError("/tenant", f"The bot {bot.name} is not used in this tenant.")]
-    if not tenant and len(tenants) > 1:
+    if not tenant and len(tenants) > 1 and not all_tenants:
         return [FieldError("/tenant", f"The bot {bot.name} is used in several tenants: name one of them.")]
     return []
 

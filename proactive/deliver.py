@@ -52,7 +52,9 @@ async def _run_lane(service: Service, send_id: str, lane: int, *, woken: bool) -
         return
     walk = _Lane(service, send, lane, woken=woken)
     await walk.run(chunk_of(row) if row and send.plan == FIRST_PLAN and send.chunks == 1 else None)
-    if walk.next_look is not None:
+    if walk.paused and not await _held(service, send, lane):
+        await _go_on(service, send, lane, service.clock())
+    elif walk.next_look is not None:
         await _go_on(service, send, lane, walk.next_look)
     elif walk.settled and send.completed_at:
         await delivered(service, send)
@@ -72,6 +74,7 @@ class _Lane:
         self._content = encode(with_marks(send.activity, PLACEHOLDER.decode()) if send.marked else send.activity)
         self.next_look: float | None = None
         self.settled = True
+        self.paused = False
 
     async def run(self, first: Chunk | None) -> None:
         """Deliver what is due of each chunk in turn. `first` is the only chunk, where it was read with the send."""
@@ -92,7 +95,7 @@ class _Lane:
                 window.stopped |= stopped
                 if not await self._deliver(window):
                     return
-                stopped = window.stopped
+                stopped, self.paused = window.stopped, window.paused
                 if self._service.clock() > self._until or window.paused:
                     self._look_at(window.held_until or self._service.clock())
                     return
@@ -136,6 +139,15 @@ class _Lane:
 async def _open_chunks(service: Service, send: Send, lane: int) -> list[int]:
     rows = await service.chunks.counts(send.id, send.plan)
     return [n for n, row in enumerate(rows) if row["open"] and n % send.lanes == lane]
+
+
+async def _held(service: Service, send: Send, lane: int) -> bool:
+    """Have whoever lets the bot go on wake the lane. Return False where that has happened since the lane was held."""
+    await service.held.add(send.bot, send.tenant, "", send.id, lane)
+    if await service.pace.paused(send.bot, send.tenant):
+        return True
+    await service.held.remove(send.bot, send.tenant, "", send.id, lane)
+    return False
 
 
 async def _go_on(service: Service, send: Send, lane: int, at: float) -> None:

@@ -143,6 +143,7 @@ class Request:
     options: Options = field(default_factory=Options)
     wait: Wait | None = None
     callback_url: str = ""
+    dry_run: bool = False
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from proactive.model import REFUSED, Recipient, Result, Send, State, lanes_for
 from proactive.people import Planned
-from proactive.recipients import Batch, Cursor, recipients
+from proactive.recipients import PLAN_FAILED, Batch, Cursor, recipients
 from proactive.relay import later, put_watched, watched
 from proactive.service import Service
 from proactive.store.account import LANES, PLANS, WAITS, Row
@@ -74,7 +74,7 @@ async def _make(service: Service, send: Send, *, failed: bool) -> Send | None:
 
 
 async def _everybody_failed(service: Service, send: Send) -> AsyncIterator[Batch]:
-    failed = Result(State.FAILED, REFUSED, "planFailed")
+    failed = Result(State.FAILED, REFUSED, PLAN_FAILED)
     if send.of:
         yield [(Recipient(send.of, None), failed)], None
     async for entries in service.sends.inputs(send):

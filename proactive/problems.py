@@ -31,7 +31,7 @@ TITLES = {
 
 
 _FIELD = re.compile(
-    r"/(bot|tenant|recipients|message|card|summary|wait|callbackUrl|sendAt|options|id|data|data_base64)(?=/|$)"
+    r"/(bot|tenant|recipients|message|card|summary|wait|callbackUrl|sendAt|options|dryRun|id|data|data_base64)(?=/|$)"
 )
 
 

@@ -58,6 +58,8 @@ async def status(service: Service, send: Send) -> dict[str, Any]:
         "status": _status(send, rows, ended, service.clock()).value,
         "bot": send.bot,
         "tenant": send.tenant,
+        "verb": ("retry" if send.whom == "failed" else send.verb) if send.of else None,
+        "of": send.of or None,
         "counts": await _counts(service, send, rows),
         "createdAt": write_moment(send.created_at),
         "sendAt": write_moment(send.send_at),

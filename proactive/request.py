@@ -117,6 +117,7 @@ class SendBody(_Strict):
     callback_url: Annotated[StrictStr, Field(max_length=4096)] | None = None
     send_at: Annotated[StrictStr, Field(json_schema_extra={"format": "date-time"})] | None = None
     options: _Options = Field(default_factory=_Options)
+    dry_run: StrictBool = False
 
 
 def read(body: Any, *, now: float, largest: int, url_error: Callable[[str], str | None] = lambda _: None) -> Request:
@@ -169,6 +170,7 @@ def read(body: Any, *, now: float, largest: int, url_error: Callable[[str], str 
         card=card,
         wait=Wait(_shown(parsed.wait.update_message), timeout, parsed.wait.complete_when) if parsed.wait else None,
         callback_url=parsed.callback_url or "",
+        dry_run=parsed.dry_run,
         summary=parsed.summary,
         bot=parsed.bot,
         tenant=parsed.tenant.lower(),

@@ -2,6 +2,9 @@
 
 answer ─▶ timer: check in 30 s ─▶ one transaction: answer, and the end it brings ─▶ [callbacks] ─▶ take the timer back
                     └── after a crash anywhere here: what is kept is put on its way again (`mend`)
+
+A card may have been replaced by an update, with buttons of its own: what is answered is then the send that asked first,
+and the update only says which button it was.
 """
 
 import asyncio
@@ -11,7 +14,7 @@ from typing import Any, NamedTuple
 
 from proactive import marks
 from proactive.content import card_of
-from proactive.model import Send
+from proactive.model import Recipient, Send
 from proactive.relay import later, put_watched
 from proactive.service import Service
 from proactive.store.account import CALLBACKS, WAITS
@@ -41,6 +44,14 @@ class Given(NamedTuple):
     answer: marks.Answer | None
 
 
+class Asked(NamedTuple):
+    """The question that an answer is to: the send that waits, and where its recipient stands in that send."""
+
+    send: Send
+    chunk: Chunk
+    place: Place
+
+
 class Shown(NamedTuple):
     """What the person is to see: a `notice`, or `instead` of the card what proactive.updates shows for that word."""
 
@@ -52,34 +63,60 @@ class Shown(NamedTuple):
 async def respond(service: Service, given: Given) -> Shown:
     """Keep an answer if it is one, and return what the person is to see. Only the first of a person counts."""
     ticket = read_ticket(given.answer.token) if given.answer else None
-    send = await service.sends.get(ticket.send) if ticket else None
-    if given.answer is None or ticket is None or send is None or not _meant(send, ticket, given):
+    pressed = await service.sends.get(ticket.send) if ticket else None
+    if given.answer is None or ticket is None or pressed is None or not _meant(pressed, ticket, given):
         return Shown(notice=NOT_OURS)
     chunk, known = await asyncio.gather(
-        service.chunks.get(send.id, send.plan, ticket.place.chunk),
+        service.chunks.get(pressed.id, pressed.plan, ticket.place.chunk),
         service.conversations.get(given.bot, given.tenant, given.user),
     )
-    action = _action(send, given.answer)
-    if chunk is None or action is None or send.wait is None or ticket.place.number >= len(chunk.people):
+    action = _action(pressed, given.answer)
+    recipient = _at(chunk, ticket.place)
+    if chunk is None or action is None or recipient is None:
         return Shown(notice=NOT_OURS)
-    if chunk.people[ticket.place.number].user != given.user:
+    if recipient.user != given.user:
         return Shown(notice=NOT_YOURS)
+    asked = await _asked(service, pressed, chunk, ticket.place)
+    if asked is None:
+        return Shown(notice=NOT_OURS)
     now = service.clock()
-    message = {"kind": "check", "send": send.id, "place": ticket.place}
+    message = {"kind": "check", "send": asked.send.id, "place": asked.place}
     check = await later(service, now + CHECK, WAITS, message)
     kept = _kept(given, given.answer, action, known, now)
-    instead = await _keep(service, send, chunk, ticket.place, kept)
+    instead = await _keep(service, asked.send, asked.chunk, asked.place, kept)
     if instead == "answered":
-        await follow(service, send, ticket.place)
+        await follow(service, asked.send, asked.place)
     if given.card.message:
-        await replace_later(service, send, instead, given.card)
+        await replace_later(service, asked.send, instead, given.card)
     await service.account.take_back(check)
-    return Shown(send, instead)
+    return Shown(asked.send, instead)
 
 
-def _meant(send: Send, ticket: Ticket, given: Given) -> bool:
-    same_bot = (send.bot, send.tenant) == (given.bot, given.tenant)
-    return bool(send.plan and send.wait and same_bot and ticket.proves(send))
+def _meant(pressed: Send, ticket: Ticket, given: Given) -> bool:
+    same_bot = (pressed.bot, pressed.tenant) == (given.bot, given.tenant)
+    return bool(pressed.plan and pressed.marked and same_bot and ticket.proves(pressed))
+
+
+def _at(chunk: Chunk | None, place: Place) -> Recipient | None:
+    return chunk.people[place.number] if chunk and place.number < len(chunk.people) else None
+
+
+async def _asked(service: Service, pressed: Send, chunk: Chunk, place: Place) -> Asked | None:
+    """Return the question that a card belongs to: the card may have taken the place of the one that asked it first."""
+    send: Send | None = pressed
+    pressing = chunk.people[place.number]
+    while send and send.verb != "send":
+        send = await service.sends.get(send.of)
+    if send is None or send.wait is None:
+        return None
+    if send is pressed:
+        return Asked(send, chunk, place)
+    if pressing.origin is None:
+        return None
+    place = Place(*pressing.origin)
+    asked = await service.chunks.get(send.id, send.plan, place.chunk)
+    recipient = _at(asked, place)
+    return Asked(send, asked, place) if asked and recipient and recipient.user == pressing.user else None
 
 
 def _action(send: Send, answer: marks.Answer) -> marks.SubmitAction | None:

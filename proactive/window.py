@@ -253,8 +253,7 @@ class Window:
         """Write the last results and give the chunk up; with the only chunk of a send, complete the send as well."""
         for number in self._ready:
             # Marked, and then held: nothing was sent, so there is no doubt.
-            before = self._chunk.result(number)
-            self._note(number, before._replace(state=State.PENDING, retry_at=self.held_until))
+            self._note(number, self._chunk.result(number)._replace(state=State.PENDING))
         chunk, new = self._chunk, self._take_unsaved()
         chunk.lease_until, chunk.owner = 0.0, ""
         if self._send.chunks == 1 and not chunk.open():

@@ -1,6 +1,5 @@
 """Routes for flows and other senders: translation only."""
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -14,17 +13,17 @@ from proactive import cancel as cancelling
 from proactive import report
 from proactive.accept import accept, callback_key, idempotency_key, send_id
 from proactive.doors import paging
+from proactive.doors.accepted import accepted, preferred_wait
 from proactive.doors.answers import answer, guarded, read_json
 from proactive.doors.users import find_user, read_user
 from proactive.model import Send, State
+from proactive.pause import paused_in
+from proactive.preview import preview
 from proactive.problems import FieldError, ProblemError
 from proactive.service import Service
 
 type Handler = Callable[..., Awaitable[func.HttpResponse]]
 
-LONGEST_HOLD = 100  # seconds: a synchronous call of a flow may last 120
-_FIRST_LOOK, _SLOWEST_LOOK = 0.05, 1.0  # seconds between two looks for the outcome
-_RETRY_AFTER = 5  # seconds
 _MOST_ROWS = 100_000
 
 
@@ -43,7 +42,7 @@ async def dispatch(service: Service, request: func.HttpRequest, routes: Map, *, 
     except MethodNotAllowed as error:
         allowed = ", ".join(sorted(error.valid_methods or []))
         raise ProblemError(405, f"This address takes {allowed}.", headers={"Allow": allowed}) from None
-    if handler in (create_send, cancel_send):
+    if handler in (create_send, cancel_send, list_bots):
         values = {**values, "operator": operator}
     response: func.HttpResponse = await handler(service, request, **values)
     return response
@@ -52,49 +51,18 @@ async def dispatch(service: Service, request: func.HttpRequest, routes: Map, *, 
 async def create_send(service: Service, request: func.HttpRequest, *, operator: bool) -> func.HttpResponse:
     """`POST /sends`."""
     paging.refuse_unknown(request.params, set())
-    key = idempotency_key(request.headers)
-    seconds = _preferred_wait(request.headers.get("prefer", ""))
-    send = await accept(service, read_json(request), key=key, operator=operator, hold=seconds)
-    applied: dict[str, str] = {}
-    if seconds:
-        applied = {"Preference-Applied": f"wait={seconds}"}
-        outcome = await _hold(service, send, seconds)
-        if send.held_until:
-            await service.sends.note(send.id, held_until=service.clock())
-        if outcome and (outcome.failed or not send.callback_url):
-            return answer(424 if outcome.failed else 200, outcome.body, applied)
-    outcome_url, status_url = report.outcome_url(service, send), report.status_url(service, send)
-    body = {"id": send.id, "status": "accepted", "statusUrl": status_url, "outcomeUrl": outcome_url}
-    if send.callback_url:
-        # A subscription: `Location` is what a DELETE unsubscribes.
-        return answer(201, body, {**applied, "Location": status_url})
-    return answer(202, body, {**applied, "Location": outcome_url, "Retry-After": str(_RETRY_AFTER)})
-
-
-async def _hold(service: Service, send: Send, seconds: int) -> report.Outcome | None:
-    """Wait for the outcome of a send, or with a callback for its delivery, at most so many seconds."""
-    look = report.delivery if send.callback_url else report.outcome
-    loop = asyncio.get_running_loop()
-    until, pause = loop.time() + seconds, _FIRST_LOOK
-    while (left := until - loop.time()) > 0:
-        await asyncio.sleep(min(pause, left))
-        pause = min(pause * 1.3, _SLOWEST_LOOK)
-        now = await service.sends.get(send.id)
-        if now and (outcome := await look(service, now)):
-            return outcome
-    return None
-
-
-def _preferred_wait(header: str) -> int:
-    """Return N of `Prefer: wait=N` (RFC 7240), at most `LONGEST_HOLD` seconds; 0 where nothing is preferred."""
-    match = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})", header, re.IGNORECASE | re.ASCII)
-    return min(int(match[1]), LONGEST_HOLD) if match else 0
+    key, body = idempotency_key(request.headers), read_json(request)
+    if isinstance(body, Mapping) and body.get("dryRun") is True:
+        return answer(200, await preview(service, body, operator=operator))
+    seconds = preferred_wait(request)
+    send = await accept(service, body, key=key, operator=operator, hold=seconds)
+    return await accepted(service, send, seconds)
 
 
 async def get_send(service: Service, request: func.HttpRequest, send: str) -> func.HttpResponse:
     """`GET /sends/{id}`."""
     paging.refuse_unknown(request.params, set())
-    return answer(200, await report.status(service, await _kept(service, send)))
+    return answer(200, await report.status(service, await kept_send(service, send)))
 
 
 async def list_results(service: Service, request: func.HttpRequest, send: str) -> func.HttpResponse:
@@ -108,7 +76,7 @@ async def list_results(service: Service, request: func.HttpRequest, send: str) -
     if not (isinstance(place, list) and [type(part) for part in place] == [int, int] and min(place) >= 0
             and max(place) < _MOST_ROWS):  # fmt: skip
         raise paging.broken_continuation()
-    kept = await _kept(service, send)
+    kept = await kept_send(service, send)
     rows, following = await report.results(service, kept, states=states, top=top, start=(place[0], place[1]))
     token = paging.token(following)
     if not as_csv:
@@ -126,7 +94,7 @@ async def list_responses(service: Service, request: func.HttpRequest, send: str)
     after = "" if after is None else after
     if not isinstance(after, str) or not paging.KEY.fullmatch(after):
         raise paging.broken_continuation()
-    kept = await _kept(service, send)
+    kept = await kept_send(service, send)
     rows, following = await report.responses(service, kept, top=min(top, 1000), after=after)
     while as_csv and following and len(rows) < top:
         more, following = await report.responses(service, kept, top=min(top - len(rows), 1000), after=following)
@@ -172,13 +140,14 @@ async def unsubscribe(service: Service, request: func.HttpRequest) -> func.HttpR
     return answer(204)
 
 
-async def list_bots(service: Service, request: func.HttpRequest) -> func.HttpResponse:
-    """`GET /bots`."""
+async def list_bots(service: Service, request: func.HttpRequest, *, operator: bool) -> func.HttpResponse:
+    """`GET /bots`; operators see where a bot is held."""
     paging.refuse_unknown(request.params, set())
     bots: list[dict[str, Any]] = []
     for bot in service.settings.bots:
         tenants = await service.tenants(bot)
-        bots.append({"name": bot.name, "appId": bot.app_id or None, "tenants": sorted(tenants)})
+        held = {"paused": await paused_in(service, bot.name, tenants)} if operator else {}
+        bots.append({"name": bot.name, "appId": bot.app_id or None, "tenants": sorted(tenants), **held})
     return answer(200, {"bots": bots})
 
 
@@ -189,7 +158,8 @@ async def get_user(service: Service, request: func.HttpRequest, bot: str, user: 
     return answer(200, read_user(service, user, known))
 
 
-async def _kept(service: Service, send: str) -> Send:
+async def kept_send(service: Service, send: str) -> Send:
+    """Return the send that an address names. Raises `ProblemError` 404."""
     found = await service.sends.get(_id(send))
     if found is None:
         raise ProblemError(404, "There is no such send.")

@@ -100,6 +100,17 @@ async def test_answers_are_as_documented(fuzzed):
     await asked(400, "GET", one + "/recipients", f"{sent}?top=0")
     await asked(404, "GET", one, f"{SENDS}/x")
 
+    verb, of = "/api/ops/sends/{send}/", f"/api/ops/sends/{failed.body['id']}/"
+    await asked(409, "POST", verb + "retry", of + "retry")
+    await asked(200, "POST", verb + "update", of + "update", json_body={"message": "x"}, headers={"Prefer": "wait=20"})
+    recalled = await asked(202, "POST", verb + "recall", of + "recall")
+    await fuzzed.outcome(recalled.body)
+    await asked(200, "GET", one, f"{SENDS}/{recalled.body['id']}")
+    assert conforms(await fuzzed.post({**hello, "dryRun": True}), "post", SENDS) == 200
+    for name in ("pause", "resume"):
+        await asked(200, "POST", f"/api/ops/{name}", f"/api/ops/{name}", json_body={})
+    await asked(200, "GET", "/api/ops/bots", "/api/ops/bots")
+
     await asked(200, "GET", "/api/v1/bots", "/api/v1/bots")
     for person in (ada, nobody):
         await asked(200, "GET", "/api/v1/bots/{bot}/users/{user}", f"/api/v1/bots/{BOT}/users/{person.object_id}")

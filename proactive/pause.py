@@ -1,0 +1,35 @@
+"""A bot is held: what it was to send waits, on all instances, until an operator lets it go on. Nothing is lost.
+
+Replies, rosters and answers to cards go on. Lanes that meet the pause leave a row behind (see store/held.py), by which
+they are told to go on at once; should that fail, their timers lead to them within some minutes.
+"""
+
+import asyncio
+from itertools import batched
+
+from proactive.relay import put_watched
+from proactive.service import Service
+from proactive.store.account import LANES
+
+_AT_ONCE = 50
+
+
+async def pause(service: Service, bot: str, tenant: str) -> None:
+    """Hold a bot's sends in a tenant. What is in flight ends with its own result."""
+    await service.pace.pause(bot, tenant, paused=True)
+
+
+async def resume(service: Service, bot: str, tenant: str) -> None:
+    """Let a bot's sends in a tenant go on, at once. Doing it again does no harm."""
+    await service.pace.pause(bot, tenant, paused=False)
+    lanes = await service.held.waiting(bot, tenant, "")
+    for some in batched(lanes, _AT_ONCE, strict=False):
+        await asyncio.gather(*(put_watched(service, LANES, {"send": send, "lane": lane}) for send, lane in some))
+        await service.held.forget(bot, tenant, "", list(some))
+
+
+async def paused_in(service: Service, bot: str, tenants: set[str]) -> list[str]:
+    """Return the tenants in which a bot is held."""
+    listed = sorted(tenants)
+    held = await asyncio.gather(*(service.pace.paused(bot, tenant) for tenant in listed))
+    return [tenant for tenant, is_held in zip(listed, held, strict=True) if is_held]
