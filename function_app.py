@@ -85,18 +85,18 @@ async def sends(message: func.QueueMessage) -> None:
 
 @app.queue_trigger("message", "plans", "AzureWebJobsStorage")
 async def plans(message: func.QueueMessage) -> None:
-    """Recipients become people, people become chunks on lanes."""
+    """Recipients become people, people become chunks."""
     plan = _read(message)
     await (await proactive("plan")).plan(service(), plan["send"], plan.get("watch", ()))
 
 
 @app.queue_trigger("message", "lanes", "AzureWebJobsStorage")
 async def lanes(message: func.QueueMessage) -> None:
-    """A lane's chunks go out to Teams."""
+    """A send's chunks go out to Teams."""
     lane = _read(message)
     deliver = await proactive("deliver")
     watch, woken = lane.get("watch", ()), lane.get("woken", False)
-    await deliver.run_lane(service(), lane["send"], lane["lane"], watch, woken=woken)
+    await deliver.run_lane(service(), lane["send"], watch, woken=woken)
 
 
 @app.queue_trigger("message", "timers", "AzureWebJobsStorage")
@@ -132,7 +132,7 @@ async def plans_poison(message: func.QueueMessage) -> None:
 
 @app.queue_trigger("message", "lanes-poison", "AzureWebJobsStorage")
 async def lanes_poison(message: func.QueueMessage) -> None:
-    """What a lane could not finish ends."""
+    """What could not be delivered ends."""
     await (await proactive("poison")).lane(service(), message.get_body())
 
 

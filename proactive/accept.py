@@ -13,16 +13,16 @@ import base64
 import hashlib
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from proactive import content
 from proactive import request as requests
 from proactive.jsontext import canonical
-from proactive.model import Recipient, Request, Send, lanes_for
+from proactive.model import Entry, Recipient, Request, Send
 from proactive.outbound import url_error
-from proactive.people import resolve
+from proactive.people import is_id, resolve
 from proactive.plan import divide, start
 from proactive.problems import FieldError, ProblemError
 from proactive.recipients import in_order
@@ -34,7 +34,8 @@ from proactive.store.errors import Conflict, InDoubt
 from proactive.tickets import LONGEST
 
 _INVALID = 400
-_FEW = 12000  # so many recipients are looked up before the answer goes out, which saves the hop over `plans`
+_FEW = 1000  # recipients that are looked up before the answer goes out
+_FEW_IDS = 12_000  # recipients by id, of whom nothing has to be looked up
 
 
 class Checked(NamedTuple):
@@ -129,17 +130,22 @@ async def _lead(service: Service, send: Send) -> None:
 async def _keep(service: Service, send: Send, request: Request) -> tuple[Send, list[Recipient] | None]:
     """Keep a send, and return it with its people where they are known at once."""
     opening = [service.answers.opening(send.id)] if send.wait else []
-    at_once = send.begins_at <= send.created_at and send.entries <= _FEW
-    if not at_once or any(entry.kind == "everyone" for entry in request.recipients):
+    if send.begins_at > send.created_at or not _few(request.recipients):
         await service.sends.add_inputs(send, request.recipients)
         return await service.sends.add(send, opening), None
     people = in_order(await resolve(service, send.bot, send.tenant, request.recipients))
     send.plan = FIRST_PLAN
-    chunks = divide(send.id, send.plan, people, send.options.parallelism)
+    chunks = divide(send.id, send.plan, people)
     send.total, send.chunks = len(people), len(chunks)
-    send.lanes = lanes_for(send.options.parallelism, len(chunks))
     kept = await service.sends.add(send, [*opening, *(row_of(chunk) for chunk in chunks)])
     return kept, [recipient for recipient, _ in people]
+
+
+def _few(recipients: Sequence[Entry]) -> bool:
+    """Whether the plan is made so fast that the answer can wait for it, which saves the hop over `plans`."""
+    if len(recipients) > _FEW:
+        return len(recipients) <= _FEW_IDS and all(is_id(entry.value) for entry in recipients)
+    return all(entry.kind != "everyone" for entry in recipients)
 
 
 async def repeated(service: Service, send: Send) -> Send:

@@ -1,7 +1,7 @@
 """Cancelling: who was not sent to yet is not sent to any more."""
 
 from proactive.model import Send
-from proactive.plan import start_lanes
+from proactive.plan import start_lane
 from proactive.relay import put_watched
 from proactive.service import Service
 from proactive.store.account import PLANS
@@ -16,7 +16,7 @@ async def cancel(service: Service, send_id: str, *, told: bool) -> Send | None:
     Unless the flow is to be `told`, this is its own unsubscribing: no callback comes any more. Once it has taken a
     callback it has its answer: then further callbacks are all that is stopped.
 
-    The lanes settle it: they are woken even where they have been before, since a call that was cut short is repeated.
+    The lane settles it: it is woken even where it has been before, since a call that was cut short is repeated.
     """
     while True:
         send = await service.sends.get(send_id)
@@ -39,7 +39,7 @@ async def cancel(service: Service, send_id: str, *, told: bool) -> Send | None:
         if send.wait:
             await end(service, send, CANCELLED)
         if send.plan:
-            await start_lanes(service, send)
+            await start_lane(service, send)
         else:
             await put_watched(service, PLANS, {"send": send.id})
         return send

@@ -1,17 +1,20 @@
-"""A lane's chunks go out to Teams.
+"""A send goes out to Teams, chunk by chunk.
 
-A lane is one queue message that walks every L-th chunk of a send. What keeps it going when its process dies is a
-second message, the watchdog: it was put on `timers` before the lane's own, is pushed ahead of time while the lane runs,
-and becomes a fresh lane message soon after nobody pushes it any more.
+A lane is the queue message that walks the chunks of a send. What keeps it going when its process dies is a second
+message, the watchdog: it was put on `timers` before the lane's own, is pushed ahead of time while the lane is walked,
+and becomes a fresh lane message soon after nobody pushes it any more. Two on one lane do not meet: the one that finds a
+chunk leased leaves.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from proactive.content import encode, with_marks
+from proactive.crew import Crew
 from proactive.model import REFUSED, UNKNOWN, Result, Send, State
 from proactive.relay import later, put_watched, watched
 from proactive.service import Service
@@ -27,19 +30,17 @@ log = logging.getLogger(__name__)
 _TURN = 240.0  # seconds after which a lane hands itself on: function_time-out in host.json is ten minutes
 
 
-async def run_lane(
-    service: Service, send_id: str, lane: int, watch: Sequence[str] = (), *, woken: bool = False
-) -> None:
-    """Deliver what is due on a lane of a send, and see to what is not due yet.
+async def run_lane(service: Service, send_id: str, watch: Sequence[str] = (), *, woken: bool = False) -> None:
+    """Deliver what is due of a send, and see to what is not due yet.
 
     `watch` names the watchdog that came with the lane's message; `woken` when somebody can get a message before the
-    time at which a timer leads to the lane.
+    time at which a timer leads here.
     """
     async with watched(service, watch):
-        await _run_lane(service, send_id, lane, woken=woken)
+        await _run_lane(service, send_id, woken=woken)
 
 
-async def _run_lane(service: Service, send_id: str, lane: int, *, woken: bool) -> None:
+async def _run_lane(service: Service, send_id: str, *, woken: bool) -> None:
     # Most sends are to a few people, whose only chunk was made with the send: both are read in one call.
     send, row = await service.sends.get_with(send_id, chunk_key(FIRST_PLAN, 0))
     if send is None:
@@ -48,114 +49,117 @@ async def _run_lane(service: Service, send_id: str, lane: int, *, woken: bool) -
         await delivered(service, send)  # a crash may have come between the last result and what follows
         return
     if not send.plan:
-        log.warning("lane %d of send %s came before its plan", lane, send_id)
+        log.warning("the lane of send %s came before its plan", send_id)
         return
-    walk = _Lane(service, send, lane, woken=woken)
+    walk = _Walk(service, send, woken=woken)
     await walk.run(chunk_of(row) if row and send.plan == FIRST_PLAN and send.chunks == 1 else None)
-    if walk.paused and not await _held(service, send, lane):
-        await _go_on(service, send, lane, service.clock())
+    if walk.crew.paused and not await _held(service, send):
+        await _go_on(service, send, service.clock())
     elif walk.next_look is not None:
-        await _go_on(service, send, lane, walk.next_look)
+        await _go_on(service, send, walk.next_look)
     elif walk.settled and send.completed_at:
         await delivered(service, send)
     elif walk.settled:
         await complete_if_done(service, send_id)
 
 
-class _Lane:
-    """One walk over the open chunks of a lane. Afterwards `next_look` says when there is more to do, None for never."""
+class _Walk:
+    """One walk over the open chunks of a send. Afterwards `next_look` says when there is more to do, None for never."""
 
-    def __init__(self, service: Service, send: Send, lane: int, *, woken: bool) -> None:
+    def __init__(self, service: Service, send: Send, *, woken: bool) -> None:
         self._service = service
         self._send = send
-        self._lane = lane
         self._woken = woken
-        self._until = service.clock() + _TURN
         self._content = encode(with_marks(send.activity, PLACEHOLDER.decode()) if send.marked else send.activity)
+        stopped = bool(send.cancelled_at or send.ended_at)
+        self.crew = Crew(send.options.parallelism, service.clock() + _TURN, stopped=stopped)
         self.next_look: float | None = None
         self.settled = True
-        self.paused = False
 
     async def run(self, first: Chunk | None) -> None:
         """Deliver what is due of each chunk in turn. `first` is the only chunk, where it was read with the send."""
-        numbers = [0] if self._send.chunks == 1 else await _open_chunks(self._service, self._send, self._lane)
-        if not numbers:
-            return
-        stopped = False
-        coming = asyncio.create_task(self._open(numbers[0], first))
+        numbers = [0] if self._send.chunks == 1 else await _open_chunks(self._service, self._send)
+        finishing: list[asyncio.Task[bool]] = []
         try:
-            for following in [*numbers[1:], None]:
-                window = await coming
+            for number in numbers:
+                if self._over():
+                    self._look_at(max(self.crew.held_until, self._service.clock()))
+                    break
+                window = await self._open(number, first)
                 if window.chunk.lease_until > self._service.clock():
-                    # Somebody works on this lane: with two of us it would have too many messages in flight.
+                    # Somebody works on this send: with two of us it would have too many messages in flight.
                     self._look_at(window.chunk.lease_until + 1)
-                    return
-                if following is not None:
-                    coming = asyncio.create_task(self._open(following, after=window))
-                window.stopped |= stopped
-                if not await self._deliver(window):
-                    return
-                stopped, self.paused = window.stopped, window.paused
-                if self._service.clock() > self._until or window.paused:
-                    self._look_at(window.held_until or self._service.clock())
-                    return
+                    break
+                before = window.chunk.next_try()
+                marked = await self._unless_lost(window, window.mark())
+                if not marked:
+                    break
+                finishing.append(asyncio.create_task(self._finish(window, before)))
+                if len(finishing) > 1 and not await finishing.pop(0):
+                    break
+            for task in finishing:
+                await task
         finally:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
+            await asyncio.gather(*finishing, return_exceptions=True)
+            await self.crew.end()
 
-    async def _open(self, number: int, chunk: Chunk | None = None, *, after: Window | None = None) -> Window:
-        """Read a chunk and its people: the next one while the one before it comes to its end."""
-        if after:
-            await after.draining.wait()
+    def _over(self) -> bool:
+        return self.crew.held_until > 0 or self._service.clock() > self.crew.until
+
+    async def _open(self, number: int, chunk: Chunk | None) -> Window:
         chunk = chunk or await self._service.chunks.get(self._send.id, self._send.plan, number)
         if chunk is None:
             raise LookupError(f"send {self._send.id} has no chunk {number}")
-        window = Window(self._service, self._send, chunk, self._content, until=self._until)
+        window = Window(self._service, self._send, chunk, self._content, self.crew)
         await window.load()
         return window
 
-    async def _deliver(self, window: Window) -> bool:
-        """Deliver what is due of a chunk. Return False when somebody else has taken it over."""
-        chunk = window.chunk
-        before = chunk.next_try()
+    async def _unless_lost(self, window: Window, work: Coroutine[Any, Any, None]) -> bool:
+        """Do some work on a chunk. Return False when somebody else has taken it over: then we leave the send."""
         try:
-            await window.run()
+            await work
         except Stale:
-            log.warning("chunk %d of send %s was taken over", chunk.number, self._send.id)
+            log.warning("chunk %d of send %s was taken over", window.chunk.number, self._send.id)
             self._look_at(self._service.clock() + LEASE)
             return False
-        if (look := chunk.next_try()) is None:
+        return True
+
+    async def _finish(self, window: Window, before: float | None) -> bool:
+        """Bring a chunk to its end, and see when what is left of it is due. Return False when it was taken over."""
+        if not await self._unless_lost(window, window.finish()):
+            return False
+        look = window.chunk.next_try()
+        if look is None:
             return True
         if self._woken and before is not None and before <= look:
             self.settled = False  # a timer leads there already
         else:
-            self._look_at(max(look, window.held_until))
+            self._look_at(max(look, self.crew.held_until))
         return True
 
     def _look_at(self, moment: float) -> None:
         self.next_look = min(moment, moment if self.next_look is None else self.next_look)
 
 
-async def _open_chunks(service: Service, send: Send, lane: int) -> list[int]:
+async def _open_chunks(service: Service, send: Send) -> list[int]:
     rows = await service.chunks.counts(send.id, send.plan)
-    return [n for n, row in enumerate(rows) if row["open"] and n % send.lanes == lane]
+    return [number for number, row in enumerate(rows) if row["open"]]
 
 
-async def _held(service: Service, send: Send, lane: int) -> bool:
-    """Have whoever lets the bot go on wake the lane. Return False where that has happened since the lane was held."""
-    await service.held.add(send.bot, send.tenant, "", send.id, lane)
+async def _held(service: Service, send: Send) -> bool:
+    """Have whoever lets the bot go on wake the send. Return False where that has happened since it was held."""
+    await service.held.add(send.bot, send.tenant, "", send.id)
     if await service.pace.paused(send.bot, send.tenant):
         return True
-    await service.held.remove(send.bot, send.tenant, "", send.id, lane)
+    await service.held.remove(send.bot, send.tenant, "", send.id)
     return False
 
 
-async def _go_on(service: Service, send: Send, lane: int, at: float) -> None:
-    message = {"send": send.id, "lane": lane}
+async def _go_on(service: Service, send: Send, at: float) -> None:
     if at <= service.clock():
-        await put_watched(service, LANES, message)
+        await put_watched(service, LANES, {"send": send.id})
     else:
-        await later(service, at, LANES, message)
+        await later(service, at, LANES, {"send": send.id})
 
 
 async def complete_if_done(service: Service, send_id: str) -> None:
@@ -174,13 +178,13 @@ async def complete_if_done(service: Service, send_id: str) -> None:
             return
 
 
-async def give_up_lane(service: Service, send_id: str, lane: int) -> None:
-    """End what a lane could not finish: who may have been sent to is unknown, who was not has failed."""
+async def give_up(service: Service, send_id: str) -> None:
+    """End what could not be delivered: who may have been sent to is unknown, who was not has failed."""
     send = await service.sends.get(send_id)
     if send is None or send.completed_at or not send.plan:
         return
     now = service.clock()
-    for number in await _open_chunks(service, send, lane):
+    for number in await _open_chunks(service, send):
         chunk = await service.chunks.get(send.id, send.plan, number)
         if chunk is None or not chunk.open():
             continue

@@ -150,7 +150,7 @@ class Request:
 class Send:
     """A send as it is kept: what to deliver, for whom, how, and how far it has come.
 
-    `plan` names the set of chunks that counts (empty: not planned yet); `chunks` and `lanes` are how many there are.
+    `plan` names the set of chunks that counts (empty: not planned yet); `chunks` is how many there are.
     `verb` is what is done to each person. Where a send repeats, updates or recalls another one, `of` is that one, and
     `whom` says which of its people are meant. `marked` tells that each card carries its person's ticket.
     Times are in seconds since the epoch: `completed_at` is when everybody had a result, `ended_at` when the wait was
@@ -175,7 +175,6 @@ class Send:
     plan: str = ""
     total: int = 0
     chunks: int = 0
-    lanes: int = 0
     cancelled_at: float | None = None
     completed_at: float | None = None
     wait: Wait | None = None
@@ -200,13 +199,3 @@ class Send:
     def closes_at(self) -> float:
         """When a wait is over at the latest."""
         return self.begins_at + (self.wait.timeout if self.wait else 0.0)
-
-    @property
-    def window(self) -> int:
-        """How many messages one lane may have in flight, so that all lanes together never exceed `parallelism`."""
-        return max(1, self.options.parallelism // max(1, self.lanes))
-
-
-def lanes_for(parallelism: int, chunks: int) -> int:
-    """Return on how many lanes a send goes out: one for each 25 in flight, and never more than there are chunks."""
-    return max(1, min(-(-parallelism // 50), chunks))

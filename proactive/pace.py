@@ -7,8 +7,8 @@ algorithm). To take n slots is to move it forward by n intervals in one conditio
           │ my n slots  │ the next to come
           start         new arrival time
 
-Who has much to send takes a second's worth at a time, which all lanes of this process then share, and only once the
-slots taken before are nearly used: so the arrival time stays close to now, the lanes of several sends interleave second
+Who has much to send takes a second's worth at a time, which all sends in this process then share, and only once the
+slots taken before are nearly used: so the arrival time stays close to now, several sends interleave second
 by second, and a single message waits for no broadcast. Slots that nobody used in time expire: used later, they would
 come on top of what others may send by then.
 """
@@ -29,7 +29,7 @@ _NEAR = 0.5  # seconds before the next free slot at which who has much to send t
 _PATIENCE = 5.0  # seconds for which who has much to send lets others go first
 _LATE = 0.1  # seconds after its moment at which a slot expires: a tenth of the ceiling at worst
 _RECENT = 5.0  # seconds within which a 429 of another conversation counts
-PAUSED_FOR = 300.0  # seconds after which a lane that a pause holds looks again, should nobody have told it to go on
+PAUSED_FOR = 300.0  # seconds after which a send that a pause holds looks again, should nobody have told it to go on
 
 
 class Slots(NamedTuple):
@@ -65,7 +65,7 @@ class _Known:
     next: float = 0.0  # the first of the slots in hand
     left: int = 0  # how many these are
     held: float = 0.0  # until when a 429 has everybody wait
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # lanes of one process need not race each other
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # sends of one process need not race each other
     throttled: dict[str, float] = field(default_factory=dict)
 
 
@@ -84,7 +84,7 @@ class Pace:
         return max(1, int(1 / self._interval))
 
     async def reserve(self, bot: str, tenant: str, count: int, *, more: int = 0, sending: bool = False) -> Slots:
-        """Take up to `count` slots, and for the lanes of this process some of the `more` that are to follow.
+        """Take up to `count` slots, and for all sends of this process some of the `more` that are to follow.
 
         Slots further ahead than `FAR` are not taken. Only what is `sending` heeds a pause: a reply does not.
         """

@@ -1,7 +1,7 @@
 """A bot is held: what it was to send waits, on all instances, until an operator lets it go on. Nothing is lost.
 
-Replies, rosters and answers to cards go on. Lanes that meet the pause leave a row behind (see store/held.py), by which
-they are told to go on at once; should that fail, their timers lead to them within some minutes.
+Replies, rosters and answers to cards go on. Sends that meet the pause leave a row behind (see store/held.py), by
+which they are told to go on at once; should that fail, their timers lead to them within some minutes.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ async def pause(service: Service, bot: str, tenant: str) -> None:
 async def resume(service: Service, bot: str, tenant: str) -> None:
     """Let a bot's sends in a tenant go on, at once. Doing it again does no harm."""
     await service.pace.pause(bot, tenant, paused=False)
-    lanes = await service.held.waiting(bot, tenant, "")
-    for some in batched(lanes, _AT_ONCE, strict=False):
-        await asyncio.gather(*(put_watched(service, LANES, {"send": send, "lane": lane}) for send, lane in some))
-        await service.held.forget(bot, tenant, "", list(some))
+    sends = await service.held.waiting(bot, tenant, "")
+    for some in batched(sends, _AT_ONCE, strict=False):
+        await asyncio.gather(*(put_watched(service, LANES, {"send": send}) for send in some))
+        await service.held.forget(bot, tenant, "", some)
 
 
 async def paused_in(service: Service, bot: str, tenants: set[str]) -> list[str]:

@@ -15,6 +15,11 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12,13}|29:.+", re.IGNOR
 _BEST_FIRST = ("principalName", "mail", "name")
 
 
+def is_id(name: str) -> bool:
+    """Whether a recipient is named by an id, so that nothing has to be looked up."""
+    return _ID.fullmatch(name) is not None
+
+
 async def resolve(
     service: Service, bot: str, tenant: str, entries: Sequence[Entry], seen: set[str] | None = None
 ) -> list[Planned]:
@@ -25,7 +30,7 @@ async def resolve(
     """
     seen = set() if seen is None else seen
     named = [entry for entry in entries if entry.kind != "everyone"]
-    found = await _find(service, bot, tenant, [entry.value for entry in named if not _ID.fullmatch(entry.value)])
+    found = await _find(service, bot, tenant, [entry.value for entry in named if not is_id(entry.value)])
     people: list[Planned] = []
     for entry in named:
         recipient, result = _planned(entry, found.get(entry.value, []))
@@ -48,7 +53,7 @@ async def _find(service: Service, bot: str, tenant: str, names: Sequence[str]) -
 
 
 def _planned(entry: Entry, matches: Sequence[Match]) -> Planned:
-    if _ID.fullmatch(entry.value):
+    if is_id(entry.value):
         key = user_key(entry.value)
         # One text for both where they are the same: a plan may hold a hundred thousand of them.
         return Recipient(key if key == entry.value else entry.value, key), None

@@ -1,4 +1,4 @@
-"""Recipients become people, people become chunks on lanes.
+"""Recipients become people, people become chunks.
 
 However many they are, only some of them are held in memory. A plan counts from the one conditional write that puts its
 name into the send; what is kept before, in transactions of some chunks and the draft, is gone on with after a crash:
@@ -12,7 +12,7 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from proactive.model import REFUSED, Recipient, Result, Send, State, lanes_for
+from proactive.model import REFUSED, Recipient, Result, Send, State
 from proactive.people import Planned
 from proactive.recipients import PLAN_FAILED, Batch, Cursor, recipients
 from proactive.relay import later, put_watched, watched
@@ -28,7 +28,7 @@ _TURN = 240.0  # seconds after which a plan hands itself on: function_time-out i
 
 
 async def plan(service: Service, send_id: str, watch: Sequence[str] = ()) -> None:
-    """Make the plan of a send, unless there is one, and start its lanes. `watch` is the message's watchdog."""
+    """Make the plan of a send, unless there is one, and have it delivered. `watch` is the message's watchdog."""
     async with watched(service, watch):
         await _plan(service, send_id)
 
@@ -54,7 +54,7 @@ async def _plan(service: Service, send_id: str, *, failed: bool = False) -> None
             await put_watched(service, PLANS, {"send": send.id})
             return
         send = planned
-    await start_lanes(service, send)
+    await start_lane(service, send)
 
 
 async def _make(service: Service, send: Send, *, failed: bool) -> Send | None:
@@ -106,9 +106,7 @@ class _Drawing:
                 await self.keep()
 
     async def _cut(self) -> None:
-        chunks = divide(
-            self._send.id, self._draft.name, self._people, self._send.options.parallelism, self._draft.chunks
-        )
+        chunks = divide(self._send.id, self._draft.name, self._people, self._draft.chunks)
         self._people = []
         for chunk in chunks:
             row = row_of(chunk)
@@ -138,15 +136,13 @@ class _Drawing:
         """Cut the rest, and let the plan count."""
         if self._people or not self._draft.chunks:
             await self._cut()
-        lanes = lanes_for(self._send.options.parallelism, self._draft.chunks)
-        return await self._service.drafts.commit(self._send, self._draft, self._rows, lanes)
+        return await self._service.drafts.commit(self._send, self._draft, self._rows)
 
 
-def divide(send_id: str, plan_name: str, people: Sequence[Planned], parallelism: int, first: int = 0) -> list[Chunk]:
-    """Return chunks of about equal size, as many on each lane, numbered from `first` on."""
-    lanes = lanes_for(parallelism, -(-len(people) // SIZE))
-    rounds = max(1, -(-len(people) // (SIZE * lanes)))
-    size = max(1, -(-len(people) // (lanes * rounds)))
+def divide(send_id: str, plan_name: str, people: Sequence[Planned], first: int = 0) -> list[Chunk]:
+    """Return chunks of about equal size, numbered from `first` on."""
+    count = max(1, -(-len(people) // SIZE))
+    size = max(1, -(-len(people) // count))
     chunks = []
     for number, start in enumerate(range(0, len(people), size), first):
         some = people[start : start + size]
@@ -163,13 +159,11 @@ async def start(service: Service, send: Send) -> None:
     if delay > 0:
         await later(service, send.begins_at, PLANS, {"send": send.id})
     elif send.plan:
-        await start_lanes(service, send)
+        await start_lane(service, send)
     else:
         await put_watched(service, PLANS, {"send": send.id})
 
 
-async def start_lanes(service: Service, send: Send) -> None:
-    """Put a message for each lane on its queue. More than one for a lane does no harm: chunks are leased."""
-    await asyncio.gather(
-        *(put_watched(service, LANES, {"send": send.id, "lane": lane}) for lane in range(max(1, send.lanes)))
-    )
+async def start_lane(service: Service, send: Send) -> None:
+    """Have a send delivered. More than one message for it does no harm: chunks are leased."""
+    await put_watched(service, LANES, {"send": send.id})

@@ -21,8 +21,8 @@ async def plan(service: Service, message: bytes) -> None:
 
 
 async def lane(service: Service, message: bytes) -> None:
-    """End what a lane could not finish: sending becomes unknown, pending becomes failed."""
-    await _quietly("lanes", message, lambda body: deliver.give_up_lane(service, body["send"], body["lane"]))
+    """End what could not be delivered: sending becomes unknown, pending becomes failed."""
+    await _quietly("lanes", message, lambda body: deliver.give_up(service, body["send"]))
 
 
 async def timer(service: Service, message: bytes) -> None:

@@ -11,11 +11,10 @@ from typing import Any
 from proactive.accept import Checked, check
 from proactive.cards import utf16_size
 from proactive.content import encode, with_marks
-from proactive.model import CHAT_ACTIVE, NOT_INSTALLED, Options, Recipient, Result, State
+from proactive.model import Options, Recipient, Result
 from proactive.people import Planned, resolve
-from proactive.reach import refused
 from proactive.service import Service
-from proactive.store.conversations import Conversation
+from proactive.settle import unsent
 from proactive.tickets import LONGEST
 
 _BATCH = 500  # people looked at together
@@ -76,22 +75,10 @@ async def _settled(service: Service, checked: Checked, people: list[Planned]) ->
     return [
         (
             recipient,
-            result or without_sending(known.get(recipient.user or ""), checked.request.options, now, minutes),
+            result or unsent(known.get(recipient.user or ""), checked.request.options, now, minutes),
         )
         for recipient, result in people
     ]
-
-
-def without_sending(person: Conversation | None, options: Options, now: float, minutes: float) -> Result | None:
-    """Return what becomes of somebody to whom nothing is sent now; None for everybody else."""
-    reason = refused(person, now)
-    if person is None or reason:
-        return Result(State.NOT_INSTALLED, NOT_INSTALLED, reason)
-    if options.if_chat_is_active == "send" or not person.active(now, minutes):
-        return None
-    if options.if_chat_is_active == "postpone":
-        return Result(State.POSTPONED, None, "chatActive")
-    return Result(State.CHAT_ACTIVE, CHAT_ACTIVE, "chatActive")
 
 
 def _shown(recipient: Recipient, state: str, result: Result | None) -> dict[str, Any]:

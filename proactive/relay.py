@@ -27,13 +27,12 @@ async def later(service: Service, at: float, queue: str, body: Mapping[str, obje
     return await service.account.put(TIMERS, timer, delay=max(1.0, at - service.clock()))
 
 
-async def wake(service: Service, bot: str, tenant: str, person: str = "") -> None:
-    """Let the lanes go on that wait for a person's chat to end, or without a person for the bot to be let go on."""
-    lanes = await service.held.waiting(bot, tenant, person)
-    woken = bool(person)  # of one person only: what else a lane waits for has its own time
-    for send, lane in lanes:
-        await put_watched(service, LANES, {"send": send, "lane": lane, "woken": woken})
-    await service.held.forget(bot, tenant, person, lanes)
+async def wake(service: Service, bot: str, tenant: str, person: str) -> None:
+    """Let the sends go on that wait for a person's chat to end."""
+    sends = await service.held.waiting(bot, tenant, person)
+    for send in sends:
+        await put_watched(service, LANES, {"send": send, "woken": True})
+    await service.held.forget(bot, tenant, person, sends)
 
 
 async def call_off(service: Service, watch: Sequence[str]) -> None:

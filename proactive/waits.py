@@ -35,9 +35,9 @@ async def after_end(service: Service, send: Send) -> None:
     ended = await service.answers.ended(send.id)
     if ended is None:
         return
-    await service.sends.note(send.id, ended_at=ended.at)  # lanes that still deliver stop
+    await service.sends.note(send.id, ended_at=ended.at)  # what still goes out stops
     if ended.kind == CANCELLED and not send.completed_at:
-        return  # its lanes settle who was not reached; the end of the delivery comes back here
+        return  # its lane settles who was not reached; the end of the delivery comes back here
     if send.callback_url:
         await put_watched(service, CALLBACKS, {"send": send.id, "event": COMPLETED})
     if send.completed_at and ended.kind != NOT_DELIVERED and not (ended.kind == RESPONDED and send.total == 1):

@@ -63,9 +63,9 @@ class Drafts:
         etags = await self._account.transaction(_TABLE, [own, *(("insert", chunk) for chunk in chunks)])
         return replace(draft, etag=etags[0])
 
-    async def commit(self, send: Send, draft: Draft, chunks: Sequence[Row], lanes: int) -> Send:
+    async def commit(self, send: Send, draft: Draft, chunks: Sequence[Row]) -> Send:
         """Keep the last chunks and let the plan count, all or nothing. Raises `Conflict` or `Stale` like `grow`."""
-        plan: Row = {"plan": draft.name, "total": draft.total, "chunks": draft.chunks, "lanes": lanes}
+        plan: Row = {"plan": draft.name, "total": draft.total, "chunks": draft.chunks}
         changes: list[Change] = [("update", {"PartitionKey": send.id, "RowKey": "send", **plan}, send.etag)]
         if draft.etag:
             changes.append(("delete", {"PartitionKey": send.id, "RowKey": _ROW}))

@@ -142,7 +142,6 @@ def _row(send: Send) -> Row:
         "plan": send.plan,
         "total": send.total,
         "chunks": send.chunks,
-        "lanes": send.lanes,
         **pack("options", [getattr(send.options, name) for name in Options.__slots__]),
         **pack("activity", send.activity),
         **pack("wait", [getattr(send.wait, name) for name in Wait.__slots__] if send.wait else None),
@@ -171,7 +170,6 @@ def _send(row: Row) -> Send:
         plan=row["plan"],
         total=row["total"],
         chunks=row["chunks"],
-        lanes=row["lanes"],
         **{name: row.get(name) for name in _MOMENTS},
         etag=row["etag"],
     )

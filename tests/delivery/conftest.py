@@ -206,7 +206,7 @@ async def run(service: Service, queue: str, body: dict[str, Any]) -> None:
             await plan.plan(service, body["send"], body.get("watch", ()))
         case "lanes":
             watch, woken = body.get("watch", ()), body.get("woken", False)
-            await deliver.run_lane(service, body["send"], body["lane"], watch, woken=woken)
+            await deliver.run_lane(service, body["send"], watch, woken=woken)
         case "timers":
             await timers.ring(service, body)
         case "errands":

@@ -7,7 +7,6 @@ import pytest
 
 from local.teams import Person, TeamsStandIn
 from proactive import deliver, plan
-from proactive.model import lanes_for
 from proactive.store.account import LANES, PLANS, TIMERS
 from proactive.store.chunks import Chunk, Chunks
 from proactive.store.drafts import Drafts
@@ -26,10 +25,10 @@ async def test_a_crash_at_a_write_loses_nobody_and_doubles_at_most_the_window(
     with pytest.MonkeyPatch.context() as patch:
         crash_at(patch, Chunks, "save", nth, after=after)
         with pytest.raises(CrashError):
-            await deliver.run_lane(house.instance(), send.id, 0)
+            await deliver.run_lane(house.instance(), send.id)
 
     clock.ahead += 90  # the lease has ended, and the watchdog woken
-    await house.service.account.put(LANES, {"send": send.id, "lane": 0})
+    await house.service.account.put(LANES, {"send": send.id})
     await house.drain()
 
     copies = [len(teams.delivered(person)) for person in people]
@@ -46,11 +45,11 @@ async def test_a_watchdog_stays_behind_and_leads_to_the_lane(house: House, peopl
     with pytest.MonkeyPatch.context() as patch:
         crash_at(patch, Chunks, "save", 2, after=True)
         with pytest.raises(CrashError):
-            await deliver.run_lane(house.service, send.id, 0)
+            await deliver.run_lane(house.service, send.id)
 
     (watchdog,) = await house.pending(TIMERS)
 
-    assert (watchdog["to"], watchdog["body"]) == (LANES, {"send": send.id, "lane": 0})
+    assert (watchdog["to"], watchdog["body"]) == (LANES, {"send": send.id})
     assert watchdog["at"] <= clock() + 75
 
 
@@ -73,7 +72,7 @@ async def test_a_lane_under_a_live_lease_is_left_alone_and_looked_at_later(
     chunk.owner, chunk.lease_until = "somebody", clock() + 60
     await house.service.chunks.save(chunk)
 
-    await deliver.run_lane(house.service, send.id, 0)
+    await deliver.run_lane(house.service, send.id)
 
     assert not teams.received
     *_, timer = await house.pending(TIMERS)
@@ -98,7 +97,7 @@ async def test_who_loses_the_chunk_stops_sending(house: House, teams: TeamsStand
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Chunks, "save", save)
-        await deliver.run_lane(house.service, send.id, 0)
+        await deliver.run_lane(house.service, send.id)
 
     assert len(teams.received) <= 2 * width
 
@@ -107,6 +106,7 @@ async def test_who_loses_the_chunk_stops_sending(house: House, teams: TeamsStand
 def planned_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every send take the way over `plans`, as large ones do."""
     monkeypatch.setattr("proactive.accept._FEW", 0)
+    monkeypatch.setattr("proactive.accept._FEW_IDS", 0)
 
 
 @pytest.mark.usefixtures("planned_apart")
@@ -166,10 +166,6 @@ async def deliver_key(house: House, body: dict[str, object]) -> object:
     return await accept(house.service, json.loads(json.dumps(body)), key="key:the same")
 
 
-def test_lanes_keep_within_parallelism() -> None:
-    assert [lanes_for(p, 10) for p in (1, 25, 26, 50)] == [1, 1, 2, 2]
-
-
 @pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
 @pytest.mark.parametrize("nth", [1, 2, 3, 4])
 async def test_under_leave_a_crash_doubles_nobody(
@@ -181,7 +177,7 @@ async def test_under_leave_a_crash_doubles_nobody(
     with pytest.MonkeyPatch.context() as patch:
         crash_at(patch, Chunks, "save", nth, after=after)
         with pytest.raises(CrashError):
-            await deliver.run_lane(house.instance(), send.id, 0)
+            await deliver.run_lane(house.instance(), send.id)
 
     await house.advance(200)
 

@@ -5,7 +5,7 @@ import pytest
 from local.teams import Fault, Person, TeamsStandIn
 from proactive import report
 from proactive.cancel import cancel
-from proactive.deliver import give_up_lane
+from proactive.deliver import give_up
 from proactive.store.account import LANES, TIMERS
 from tests.delivery.conftest import Clock, House
 
@@ -49,7 +49,7 @@ async def test_a_duplicated_lane_message_doubles_nobody(
     await house.knows(people)
     send = await house.accept(people)
     for _ in range(3):
-        await house.service.account.put(LANES, {"send": send.id, "lane": 0})
+        await house.service.account.put(LANES, {"send": send.id})
 
     await house.drain()
 
@@ -78,7 +78,7 @@ async def test_what_teams_has_not_taken_is_tried_again_and_arrives_once(
     assert sorted(await house.states(send)) == ["delivered", "delivered", "pending"]
     assert (await house.kept(send)).completed_at is None
     clock.ahead += 60
-    await house.service.account.put(LANES, {"send": send.id, "lane": 0})
+    await house.service.account.put(LANES, {"send": send.id})
     await house.drain()
 
     assert await house.states(send) == ["delivered"] * 3
@@ -95,7 +95,7 @@ async def test_a_retry_has_a_timer_of_its_own(
     await house.drain()
 
     clock.ahead += 30  # what the storage service hides goes by its own clock, so the timer is rung by hand
-    due = [timer for timer in await house.pending(TIMERS) if timer["body"] == {"send": send.id, "lane": 0}]
+    due = [timer for timer in await house.pending(TIMERS) if timer["body"] == {"send": send.id}]
 
     assert len(due) == 1
     assert 1 <= due[0]["at"] - (clock() - 30) <= 6
@@ -110,7 +110,7 @@ async def test_deliver_within_ends_the_retries(
     await house.drain()
 
     clock.ahead += 120
-    await house.service.account.put(LANES, {"send": send.id, "lane": 0})
+    await house.service.account.put(LANES, {"send": send.id})
     await house.drain()
 
     outcome = await report.outcome(house.service, await house.kept(send))
@@ -195,14 +195,14 @@ async def test_what_the_host_gave_up_on_ends_as_unknown_or_failed(
     chunk.marked = 5
     await house.service.chunks.save(chunk)
 
-    await give_up_lane(house.service, send.id, 0)
+    await give_up(house.service, send.id)
 
     assert await house.states(send) == ["unknown"] * 5 + ["failed"] * (len(people) - 5)
     assert (await house.kept(send)).completed_at
     assert not teams.received
 
 
-async def test_a_large_send_is_divided_among_lanes(house: House, teams: TeamsStandIn) -> None:
+async def test_a_large_send_is_divided_into_chunks(house: House, teams: TeamsStandIn) -> None:
     crowd = [Person.numbered(1000 + n) for n in range(1200)]
     teams.enrol(crowd)
     await house.knows(crowd[:3])
@@ -211,8 +211,7 @@ async def test_a_large_send_is_divided_among_lanes(house: House, teams: TeamsSta
     await house.drain()
 
     kept = await house.kept(send)
-    assert (kept.total, kept.lanes) == (1200, 2)
-    assert kept.chunks % 2 == 0
+    assert (kept.total, kept.chunks) == (1200, 3)
     states = await house.states(send)
     assert (states.count("delivered"), states.count("notInstalled")) == (3, 1197)
     assert kept.completed_at

@@ -162,6 +162,7 @@ async def test_a_plan_under_way_is_looked_at_again(
     await met(house, ada)
     await house.knows([bob])
     monkeypatch.setattr(accepting, "_FEW", 0)
+    monkeypatch.setattr(accepting, "_FEW_IDS", 0)
     send = await house.accept([ada, bob])
     inputs = [entries async for entries in house.service.sends.inputs(send)]
 

@@ -46,7 +46,7 @@ async def test_a_pause_in_the_middle_leaves_who_was_marked_but_not_sent_to_open(
         house.teams = slow
         await house.knows(some)
         send = await house.accept(some, options={"parallelism": width})
-        running = asyncio.create_task(deliver.run_lane(house.instance(), send.id, 0))
+        running = asyncio.create_task(deliver.run_lane(house.instance(), send.id))
 
         async def kept() -> Chunk:
             chunk = await house.service.chunks.get(send.id, send.plan, 0)

@@ -20,6 +20,7 @@ MANY = 150
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let some people be what hundreds are, so that a plan has many parts."""
     monkeypatch.setattr("proactive.accept._FEW", 0)
+    monkeypatch.setattr("proactive.accept._FEW_IDS", 0)
     monkeypatch.setattr("proactive.plan.SIZE", 7)
     monkeypatch.setattr("proactive.recipients.SIZE", 7)
     monkeypatch.setattr("proactive.plan.ROWS", 4)

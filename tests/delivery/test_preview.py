@@ -9,8 +9,9 @@ from proactive import preview as previewing
 from proactive.accept import accept
 from proactive.content import activity_of, encode
 from proactive.model import Options, State
-from proactive.preview import preview, without_sending
+from proactive.preview import preview
 from proactive.problems import ProblemError
+from proactive.settle import unsent
 from proactive.store.account import Account
 from proactive.store.conversations import Conversation
 from tests.delivery.conftest import Clock, House
@@ -113,5 +114,5 @@ async def test_on_the_queue_it_is_refused_since_nobody_would_read_the_answer(
 )
 def test_what_an_active_chat_comes_to_is_the_options_affair(option: Any, state: State | None) -> None:
     person = Conversation("u", conversation_id="c", installed=True, last_message_at=1000.0)
-    result = without_sending(person, Options(if_chat_is_active=option), 1060.0, 30)
+    result = unsent(person, Options(if_chat_is_active=option), 1060.0, 30)
     assert (result.state if result else None) is state

@@ -65,6 +65,7 @@ async def test_a_finished_send_goes_with_all_its_rows_once_it_is_old(
     await house.knows(people)
     at_once = await house.accept(people[:3])
     monkeypatch.setattr(accepting, "_FEW", 0)
+    monkeypatch.setattr(accepting, "_FEW_IDS", 0)
     planned = await house.accept(people)
     cancelled = await house.accept(people[:1], sendAt=datetime.fromtimestamp(clock() + DAY, UTC).isoformat())
     await cancel(house.service, cancelled.id, told=False)

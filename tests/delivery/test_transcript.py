@@ -92,6 +92,7 @@ async def test_messages_come_newest_first_over_days_and_pages(house: House, peop
 
 async def test_sends_to_many_tell_theirs_by_the_chunk_that_fits(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accepting, "_FEW", 0)
+    monkeypatch.setattr(accepting, "_FEW_IDS", 0)
     crowd = crowd_of(SIZE * 3)
     await house.knows(crowd[:1])
     send = await house.accept(crowd, message="to all")
@@ -117,10 +118,11 @@ async def test_left_over_plans_are_not_told(
     house: House, people: list[Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accepting, "_FEW", 0)
+    monkeypatch.setattr(accepting, "_FEW_IDS", 0)
     await house.knows(people[:1])
     crowd = [people[0], *(Person.numbered(500 + n) for n in range(30))]
     send = await house.accept(crowd)
-    for chunk in plan.divide(send.id, "leftover", [(Recipient(people[0].object_id, people[0].object_id), None)], 20):
+    for chunk in plan.divide(send.id, "leftover", [(Recipient(people[0].object_id, people[0].object_id), None)]):
         await house.service.account.insert("sends", row_of(chunk))
     await house.drain()
 

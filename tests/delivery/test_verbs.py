@@ -133,6 +133,7 @@ async def test_a_send_that_could_not_be_planned_is_repeated_for_all_it_names(
     house: House, teams: TeamsStandIn, people: list[Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("proactive.accept._FEW", 0)
+    monkeypatch.setattr("proactive.accept._FEW_IDS", 0)
     await house.knows(people)
     send = await accept(house.service, {"recipients": [{"everyone": True}], "message": "hello"}, operator=True)
     house.taken += [number for queue, number, _ in house.put if queue == PLANS]

@@ -1,4 +1,4 @@
-"""The arithmetic of lanes and times, and the words of the contract."""
+"""The arithmetic of times, and the words of the contract."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proactive.model import FINAL_STATES, OPEN_STATES, Options, Result, Send, SendStatus, State, lanes_for
+from proactive.model import FINAL_STATES, OPEN_STATES, Options, Result, Send, SendStatus, State
 
 
 def send(**changes: Any) -> Send:
@@ -23,30 +23,6 @@ def send(**changes: Any) -> Send:
         "entries": 1,
     }
     return Send(**{**fields, **changes})
-
-
-@pytest.mark.parametrize("chunks", range(1, 11))
-def test_all_lanes_together_never_exceed_the_parallelism_and_use_it_well(chunks: int) -> None:
-    for parallelism in range(1, 51):
-        lanes = lanes_for(parallelism, chunks)
-        window = send(options=Options(parallelism=parallelism), lanes=lanes, chunks=chunks).window
-        assert 1 <= lanes <= chunks, parallelism
-        assert window >= 1, parallelism
-        assert parallelism - lanes < lanes * window <= parallelism, parallelism
-
-
-@pytest.mark.parametrize(
-    ("parallelism", "chunks", "lanes", "window"),
-    [(1, 10, 1, 1), (20, 10, 1, 20), (25, 10, 1, 25), (26, 10, 2, 13), (50, 10, 2, 25), (50, 1, 1, 50), (49, 2, 2, 24)],
-)
-def test_there_is_a_lane_for_each_25_in_flight(parallelism: int, chunks: int, lanes: int, window: int) -> None:
-    assert lanes_for(parallelism, chunks) == lanes
-    assert send(options=Options(parallelism=parallelism), lanes=lanes).window == window
-
-
-def test_a_send_to_nobody_has_a_lane_that_finds_out() -> None:
-    assert lanes_for(20, 0) == 1
-    assert send(lanes=0).window == 20
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""The messages of one send that are in flight: never more than its parallelism, whichever chunk they are of.
+
+Windows (window.py) mark people and hand in a job for each; workers take the jobs up in order. While one window comes to
+its end the next one marks already, so that no place stands empty. What is marked and has no result in storage is in
+doubt after a crash: over all windows together never more than twice the width.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+type Job = Callable[[], Awaitable[None]]
+
+
+class Crew:
+    """What the windows of one walk over a send's chunks share."""
+
+    def __init__(self, width: int, until: float, *, stopped: bool) -> None:
+        """Allow `width` messages in flight; nothing more is begun after `until`, in seconds since the epoch."""
+        self.width = width
+        self.until = until
+        self.stopped = stopped  # the send was cancelled, or is answered
+        self.held_until = 0.0  # when to go on, where Teams' ceiling or a pause leaves no room before
+        self.paused = False
+        self.doubt = 0  # how many are marked and have no result in storage
+        self.short = False  # a window needs others to save before it can mark more
+        self._jobs: asyncio.Queue[Job] = asyncio.Queue()
+        self._unfinished = 0
+        self._workers: set[asyncio.Task[None]] = set()
+        self._waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def low(self) -> bool:
+        """Whether it is time to mark more, so that the workers never run dry."""
+        return self._unfinished <= self.width
+
+    def add(self, job: Job) -> None:
+        """Have a job done as soon as there is a place."""
+        self._unfinished += 1
+        self._jobs.put_nowait(job)
+        if len(self._workers) < min(self.width, self._unfinished):
+            worker = asyncio.create_task(self._work())
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+
+    async def _work(self) -> None:
+        while True:
+            job = await self._jobs.get()
+            try:
+                await job()
+            finally:
+                self._unfinished -= 1
+                if self._unfinished == self.width:
+                    self.tell()
+
+    async def changed(self, seconds: float) -> None:
+        """Wait until there is something to look at: room for more, a window without jobs, a save; or so long."""
+        told = asyncio.get_running_loop().create_future()
+        self._waiting.append(told)
+        await asyncio.wait((told,), timeout=seconds)
+
+    def tell(self) -> None:
+        """Let all windows look again."""
+        waiting, self._waiting = self._waiting, []
+        for told in waiting:
+            if not told.done():
+                told.set_result(None)
+
+    async def end(self) -> None:
+        """Let the workers go. Their jobs are done by now."""
+        workers = list(self._workers)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
