@@ -10,11 +10,13 @@ algorithm). To take n slots is to move it forward by n intervals in one conditio
 Who has much to send takes a second's worth at a time, which all sends in this process then share, and only once the
 slots taken before are nearly used: so the arrival time stays close to now, several sends interleave second
 by second, and a single message waits for no broadcast. Slots that nobody used in time expire: used later, they would
-come on top of what others may send by then.
+come on top of what others may send by then. They may be as late as the bot was idle in the last second, since that much
+of the ceiling nobody has used.
 """
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -27,7 +29,7 @@ _WORTH_WAITING = 0.002  # seconds
 FAR = 10.0  # seconds ahead for which nobody waits in a function: a message on `timers` does
 _NEAR = 0.5  # seconds before the next free slot at which who has much to send takes more of them
 _PATIENCE = 5.0  # seconds for which who has much to send lets others go first
-_LATE = 0.1  # seconds after its moment at which a slot expires: a tenth of the ceiling at worst
+_LATE, _LATEST = 0.1, 1.0  # seconds after its moment at which a slot expires: a tenth of the ceiling, or all of it
 _RECENT = 5.0  # seconds within which a 429 of another conversation counts
 PAUSED_FOR = 300.0  # seconds after which a send that a pause holds looks again, should nobody have told it to go on
 
@@ -36,13 +38,14 @@ class Slots(NamedTuple):
     """Taken moments: the first, in seconds since the epoch, the seconds between two, and how many they are.
 
     None (`size` 0) where they would begin too far ahead to wait for: `start` is when to ask again. `paused` where an
-    operator holds the bot.
+    operator holds the bot. Each may be used up to `grace` seconds after its moment.
     """
 
     start: float
     interval: float
     size: int
     paused: bool = False
+    grace: float = _LATE
 
     @property
     def taken(self) -> bool:
@@ -64,6 +67,8 @@ class _Known:
     fresh: bool = False  # whether it is worth a write without another look
     next: float = 0.0  # the first of the slots in hand
     left: int = 0  # how many these are
+    grace: float = _LATE
+    idle: deque[tuple[float, float]] = field(default_factory=deque)  # when a slot was taken late, and how late
     held: float = 0.0  # until when a 429 has everybody wait
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # sends of one process need not race each other
     throttled: dict[str, float] = field(default_factory=dict)
@@ -109,9 +114,9 @@ class Pace:
                     continue
             await asyncio.sleep(min(wait, _PATIENCE) * random.uniform(0.9, 1.1))  # noqa: S311 - spreads rivals
 
-    def expired(self, bot: str, tenant: str, moment: float) -> bool:
+    def expired(self, bot: str, tenant: str, moment: float, grace: float) -> bool:
         """Whether a slot must not be used any more: its time is over, or a 429 has come since it was taken."""
-        return moment < max(self._clock() - _LATE, self._of(f"{bot}|{tenant}").held)
+        return moment < max(self._clock() - grace, self._of(f"{bot}|{tenant}").held)
 
     async def throttled(self, bot: str, tenant: str, conversation: str, retry_after: float) -> None:
         """Obey a 429, which Teams answers for one conversation's limit as well as for the bot's.
@@ -163,22 +168,27 @@ class Pace:
 
     def _in_hand(self, known: _Known, count: int) -> Slots | None:
         """Return up to `count` of the slots in hand that have not expired."""
-        late = max(self._clock() - _LATE, known.held) - known.next
+        late = max(self._clock() - known.grace, known.held) - known.next
         if known.left and late > 0:
             gone = min(known.left, int(late / self._interval) + 1)
             known.next, known.left = known.next + gone * self._interval, known.left - gone
         if not known.left:
             return None
         taken = min(count, known.left)
-        slots = Slots(known.next, self._interval, taken)
+        slots = Slots(known.next, self._interval, taken, grace=known.grace)
         known.next, known.left = known.next + taken * self._interval, known.left - taken
         return slots
 
     async def _take(self, key: str, known: _Known, wanted: int) -> None:
         """Have so many slots in hand, unless somebody else was faster."""
-        span = wanted * self._interval
+        span, now = wanted * self._interval, self._clock()
+        gap = min(max(0.0, now - known.at), _LATEST)
         if (after := await self._move(key, known, lambda at, now: max(at, now) + span)) is not None:
             known.next, known.left = after - span, wanted
+            known.idle.append((now, gap))
+            while known.idle[0][0] < now - _LATEST:
+                known.idle.popleft()
+            known.grace = min(max(sum(gap for _, gap in known.idle), _LATE), _LATEST)
 
     async def _look(self, key: str, known: _Known) -> float:
         """Return the arrival time, read again where somebody else has moved it."""

@@ -193,7 +193,7 @@ class Window:
         await self._save(again)
         self._handed_in += len(marks)
         for number, moment in zip(marks, slots.moments(), strict=False):
-            self._crew.add(partial(self._deliver, number, moment))
+            self._crew.add(partial(self._deliver, number, moment, slots.grace))
 
     async def _save(self, again: list[int] | None = None) -> None:
         """Write the results so far; what is written is in doubt no longer."""
@@ -242,10 +242,10 @@ class Window:
             attempts = self.chunk.result(number).attempts
             self._note(number, Result(State.CANCELLED, CANCELLED, "cancelled", attempts=attempts, at=now))
 
-    async def _deliver(self, number: int, moment: float) -> None:
+    async def _deliver(self, number: int, moment: float, grace: float) -> None:
         """Do for one person what the send is for, and note what became of it."""
         try:
-            if not await self._its_time(moment) or self._lost or self._crew.stopped:
+            if not await self._its_time(moment, grace) or self._lost or self._crew.stopped:
                 # Nothing was sent, so there is no doubt.
                 self._note(number, self.chunk.result(number)._replace(state=State.PENDING))
             elif not self.chunk.result(number).final:
@@ -258,16 +258,16 @@ class Window:
             if not self._handed_in:
                 self._crew.tell()
 
-    async def _its_time(self, moment: float) -> bool:
+    async def _its_time(self, moment: float, grace: float) -> bool:
         """Wait for a slot; for another one where it has expired. Return False where there is none for now."""
         pace, send = self._service.pace, self._send
         await pace.reached(moment)
-        while pace.expired(send.bot, send.tenant, moment):
+        while pace.expired(send.bot, send.tenant, moment, grace):
             slots = await pace.reserve(send.bot, send.tenant, 1, more=self._handed_in, sending=True)
             if not slots.taken:
                 self._crew.held_until, self._crew.paused = slots.start, slots.paused
                 return False
-            moment = slots.start
+            moment, grace = slots.start, slots.grace
             await pace.reached(moment)
         return True
 

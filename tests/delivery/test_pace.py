@@ -107,14 +107,35 @@ async def test_slots_in_hand_expire(house: House) -> None:
     clock = Standing(1000.0)
     pace, *_ = await instances(house, 50, clock)
     bot = uuid.uuid4().hex
+    for _ in range(4):
+        slots = await pace.reserve(bot, "t", 50)
+        clock.now += 1.0
     await pace.reserve(bot, "t", 10, more=40)
-    clock.now = 1000.5
+    clock.now += 0.5
 
     slots = await pace.reserve(bot, "t", 40)
 
-    assert 1000.5 - 0.1 <= slots.start <= 1000.5
-    assert pace.expired(bot, "t", 1000.3)
-    assert not pace.expired(bot, "t", 1000.45)
+    assert -0.1 <= slots.start - clock.now <= 0.0
+    assert pace.expired(bot, "t", clock.now - 0.2, slots.grace)
+    assert not pace.expired(bot, "t", clock.now - 0.05, slots.grace)
+
+
+async def test_slots_may_be_as_late_as_the_bot_was_idle_in_the_last_second(house: House) -> None:
+    clock = Standing(1000.0)
+    pace, *_ = await instances(house, 50, clock)
+    bot = uuid.uuid4().hex
+
+    async def after(idle: float) -> float:
+        clock.now += idle
+        slots = await pace.reserve(bot, "t", 25)
+        clock.now += 0.5
+        return round(slots.grace, 6)
+
+    assert await after(500.0) == 1.0
+    assert [await after(0.0) for _ in range(4)][-1] == 0.1
+    assert await after(0.3) == 0.3
+    assert await after(0.2) == 0.5
+    assert [await after(0.0) for _ in range(3)][-1] == 0.1
 
 
 async def test_a_429_takes_back_the_slots_in_hand(house: House) -> None:
@@ -124,7 +145,7 @@ async def test_a_429_takes_back_the_slots_in_hand(house: House) -> None:
     await pace.throttled(bot, "t", "ada", 3)
     await pace.throttled(bot, "t", "alan", 3)
 
-    assert pace.expired(bot, "t", 1000.5)
+    assert pace.expired(bot, "t", 1000.5, 1.0)
     assert (await pace.reserve(bot, "t", 10)).start == 1003.0
 
 
