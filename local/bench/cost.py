@@ -81,8 +81,8 @@ def measured(results: Mapping[str, Any]) -> Measured:
     )
 
 
-def cost(messages: int, rate: float, lanes: int, found: Measured, prices: Mapping[str, Any]) -> Cost:
-    """Return what `messages` cost at `rate` messages a second, on so many lanes, each on an instance of its own."""
+def cost(messages: int, rate: float, found: Measured, prices: Mapping[str, Any]) -> Cost:
+    """Return what `messages` cost at `rate` messages a second."""
     assumed = prices["assumed"]
 
     def price(name: str) -> float:
@@ -90,9 +90,9 @@ def cost(messages: int, rate: float, lanes: int, found: Measured, prices: Mappin
 
     seconds = messages / rate
     # Billed is the memory of an instance while it executes anything, a second at least.
-    gb_seconds = lanes * max(1.0, seconds) * assumed["instance_gb"]
-    # The request, the plan, and each turn of each lane with its watchdog.
-    executions = 2 + 2 * lanes * math.ceil(seconds / _TURN)
+    gb_seconds = max(1.0, seconds) * assumed["instance_gb"]
+    # The request, the plan, and each turn of the lane with its watchdog.
+    executions = 2 + 2 * math.ceil(seconds / _TURN)
     return Cost(
         messages,
         seconds,
@@ -116,14 +116,13 @@ def generated(found: Measured, prices: Mapping[str, Any]) -> str:
     polls = idle_polls(found.queues, pause)
     month = polls / 1e4 * float(prices["queue_operations_10k"]["price"])
     plans = (
-        ("at the ceiling of 50/s, parallelism 50", 50.0, 2),
-        ("at the ceiling of 50/s, parallelism 20", 50.0, 1),
-        ("at 500/s (ceiling raised, 100 ms, parallelism 50)", 50.0 * _ALLOWED, 2),
+        ("at the ceiling of 50/s", 50.0),
+        ("at 500/s (ceiling raised, 100 ms, parallelism 50)", 50.0 * _ALLOWED),
     )
     rows = [
         (title, f"{one.messages:,}", _time(one.seconds), *map(_money, _parts(one)), f"**{_money(one.total)}**")
-        for title, rate, lanes in plans
-        for one in (cost(messages, rate, lanes, found, prices) for messages in _SIZES)
+        for title, rate in plans
+        for one in (cost(messages, rate, found, prices) for messages in _SIZES)
     ]
     head = ("send", "messages", "takes", "compute", "executions", "tables", "queues", "kept", "logs", "all")
     inputs = [

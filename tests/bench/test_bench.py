@@ -207,22 +207,22 @@ def test_only_what_is_between_the_markers_is_replaced() -> None:
 def test_costs_are_sums_of_measured_amounts_and_prices() -> None:
     prices = json.loads(cost.PRICES.read_text(encoding="utf-8"))
     found = cost.measured(results())
-    one = cost.cost(100_000, 50, 2, found, prices)
+    one = cost.cost(100_000, 50, found, prices)
 
     assert found.table == pytest.approx(800 / 15_000)
     assert found.queue == pytest.approx(100 / 15_000)
     assert found.kept == 90
     assert one.seconds == 2000
-    assert one.compute == pytest.approx(2 * 2000 * 2 * prices["gb_second"]["price"])
+    assert one.compute == pytest.approx(2000 * 2 * prices["gb_second"]["price"])
     assert one.tables == pytest.approx(100_000 * 800 / 15_000 / 10_000 * prices["table_transactions_10k"]["price"])
-    assert one.executions == pytest.approx((2 + 2 * 2 * 9) / 1e6 * prices["million_executions"]["price"])
+    assert one.executions == pytest.approx((2 + 2 * 9) / 1e6 * prices["million_executions"]["price"])
     assert one.total == pytest.approx(sum((one.compute, one.executions, one.tables, one.queues, one.kept, one.logs)))
     assert cost.idle_polls(13, 0.5) == 13 * 2 * cost.MONTH
 
 
 def test_a_message_costs_about_the_same_in_sends_of_any_size() -> None:
     prices = json.loads(cost.PRICES.read_text(encoding="utf-8"))
-    few, many = (cost.cost(size, 50, 2, cost.measured(results()), prices) for size in (1000, 1_000_000))
+    few, many = (cost.cost(size, 50, cost.measured(results()), prices) for size in (1000, 1_000_000))
 
     assert many.total / many.messages == pytest.approx(few.total / few.messages, rel=0.15)
 
