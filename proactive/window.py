@@ -94,6 +94,7 @@ class Window:
             if self._crew.stopped:
                 await self._look_for_cancel()
             await self._leave()
+            self._no_longer_in_doubt(self._finished)
         except BaseException:
             await self._lose()
             raise
@@ -201,14 +202,16 @@ class Window:
         self.chunk.lease_until, self.chunk.owner = self._service.clock() + LEASE, self._owner
         await self._service.chunks.save(self.chunk, new)
         self._saved_at = self._service.clock()
-        self._finished -= finished
-        self._crew.doubt -= finished
+        self._no_longer_in_doubt(finished)
+
+    def _no_longer_in_doubt(self, count: int) -> None:
+        self._finished -= count
+        self._crew.doubt -= count
         self._crew.tell()
 
     async def _leave(self) -> None:
         """Write the last results and give the chunk up; with the only chunk of a send, complete the send as well."""
         chunk, new = self.chunk, self._take_unsaved()
-        self._crew.doubt -= self._finished
         chunk.lease_until, chunk.owner = 0.0, ""
         if self._send.chunks == 1 and not chunk.open():
             try:
