@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from proactive.content import encode, with_marks
 from proactive.model import REFUSED, UNKNOWN, Result, Send, State
-from proactive.relay import later, put_watched, watched
+from proactive.relay import put_watched, watched
 from proactive.service import Service
 from proactive.store.account import LANES
 from proactive.store.chunks import FIRST_PLAN, Chunk, chunk_key, chunk_of
@@ -53,7 +53,7 @@ async def _run_lane(service: Service, send_id: str, lane: int, *, woken: bool) -
     walk = _Lane(service, send, lane, woken=woken)
     await walk.run(chunk_of(row) if row and send.plan == FIRST_PLAN and send.chunks == 1 else None)
     if walk.next_look is not None:
-        await _go_on(service, send, lane, walk.next_look)
+        await put_watched(service, LANES, {"send": send.id, "lane": lane}, walk.next_look)
     elif walk.settled and send.completed_at:
         await delivered(service, send)
     elif walk.settled:
@@ -136,14 +136,6 @@ class _Lane:
 async def _open_chunks(service: Service, send: Send, lane: int) -> list[int]:
     rows = await service.chunks.counts(send.id, send.plan)
     return [n for n, row in enumerate(rows) if row["open"] and n % send.lanes == lane]
-
-
-async def _go_on(service: Service, send: Send, lane: int, at: float) -> None:
-    message = {"send": send.id, "lane": lane}
-    if at <= service.clock():
-        await put_watched(service, LANES, message)
-    else:
-        await later(service, at, LANES, message)
 
 
 async def complete_if_done(service: Service, send_id: str) -> None:

@@ -124,9 +124,11 @@ class Window:
         )
 
     async def _prepare(self) -> None:
-        """Settle all that needs no message: who has lost the bot, who is chatting, who is in doubt under `leave`."""
+        """Settle all that needs no message: who has lost the bot, who is chatting, who is in doubt for good."""
         chunk, now = self._chunk, self._service.clock()
-        if self._send.options.if_outcome_unknown == "leave" and self._send.verb == "send":
+        # Once a send is cancelled nobody resends: that it was not sent would be a guess.
+        left = self.stopped or self._send.options.if_outcome_unknown == "leave"
+        if left and self._send.verb == "send":
             for number in chunk.in_doubt():
                 self._note(number, Result(State.UNKNOWN, UNKNOWN, "interrupted", at=now))
         await self._note_answered()
