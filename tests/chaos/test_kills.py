@@ -27,3 +27,4 @@ async def test_a_killed_host_loses_nobody(wrecks: list[asyncio.Task[Wreck]], see
     made = await wrecks[seed]
 
     assert not made.wrong, "\n".join([f"seed {made.seed}", *made.wrong])
+    assert any(kill.struck for kill in made.kills), "none was killed where it was meant to be"
