@@ -12,7 +12,7 @@ from tests.chaos.runs import Coverage, play
 from tests.chaos.world import Town
 
 _BATCH = 10
-_MANY = 40
+_MANY = 24
 _COVERAGE = Coverage()
 
 
