@@ -16,7 +16,8 @@ from typing import Any
 from proactive.content import encode, with_marks
 from proactive.crew import Crew
 from proactive.model import REFUSED, UNKNOWN, Result, Send, State
-from proactive.relay import later, put_watched, watched
+from proactive.plan import start_lane
+from proactive.relay import put_watched, watched
 from proactive.service import Service
 from proactive.store.account import LANES
 from proactive.store.chunks import FIRST_PLAN, Chunk, chunk_key, chunk_of
@@ -54,9 +55,9 @@ async def _run_lane(service: Service, send_id: str, *, woken: bool) -> None:
     walk = _Walk(service, send, woken=woken)
     await walk.run(chunk_of(row) if row and send.plan == FIRST_PLAN and send.chunks == 1 else None)
     if walk.crew.paused and not await _held(service, send):
-        await _go_on(service, send, service.clock())
+        await start_lane(service, send)
     elif walk.next_look is not None:
-        await _go_on(service, send, walk.next_look)
+        await put_watched(service, LANES, {"send": send.id}, walk.next_look)
     elif walk.settled and send.completed_at:
         await delivered(service, send)
     elif walk.settled:
@@ -153,13 +154,6 @@ async def _held(service: Service, send: Send) -> bool:
         return True
     await service.held.remove(send.bot, send.tenant, "", send.id)
     return False
-
-
-async def _go_on(service: Service, send: Send, at: float) -> None:
-    if at <= service.clock():
-        await put_watched(service, LANES, {"send": send.id})
-    else:
-        await later(service, at, LANES, {"send": send.id})
 
 
 async def complete_if_done(service: Service, send_id: str) -> None:

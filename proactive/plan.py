@@ -48,7 +48,7 @@ async def _plan(service: Service, send_id: str, *, failed: bool = False) -> None
             planned = await _make(service, send, failed=failed)
         except (Conflict, Stale, InDoubt):
             # Somebody else plans it as well, or it was cancelled: whoever looks next goes on from there.
-            await later(service, service.clock() + 1, PLANS, {"send": send.id})
+            await put_watched(service, PLANS, {"send": send.id}, service.clock() + 1)
             return
         if planned is None:
             await put_watched(service, PLANS, {"send": send.id})
@@ -155,13 +155,10 @@ async def start(service: Service, send: Send) -> None:
     """Put a send that is kept on its way, now or when its time has come, and set the time-out of its wait."""
     if send.wait:
         await later(service, send.closes_at, WAITS, {"kind": "timeout", "send": send.id})
-    delay = send.begins_at - service.clock()
-    if delay > 0:
-        await later(service, send.begins_at, PLANS, {"send": send.id})
-    elif send.plan:
+    if send.plan and send.begins_at <= service.clock():
         await start_lane(service, send)
     else:
-        await put_watched(service, PLANS, {"send": send.id})
+        await put_watched(service, PLANS, {"send": send.id}, send.begins_at)
 
 
 async def start_lane(service: Service, send: Send) -> None:

@@ -15,10 +15,19 @@ WATCH = 75.0  # seconds: a little more than the longest lease of a worker that d
 _PUSH = 40.0  # seconds between two pushes
 
 
-async def put_watched(service: Service, queue: str, body: Mapping[str, object]) -> None:
-    """Put a message on a queue, and before it a watchdog that repeats it unless whoever works on it holds it back."""
-    watch = await later(service, service.clock() + WATCH, queue, body)
-    await service.account.put(queue, {**body, "watch": [watch.id, watch.pop_receipt]})
+async def put_watched(service: Service, queue: str, body: Mapping[str, object], at: float = 0.0) -> None:
+    """Put a message on a queue, and before it a watchdog that repeats it unless whoever works on it holds it back.
+
+    `at` is the moment, in seconds since the epoch, before which the message does not come. It brings its watchdog
+    along, so that a process which dies while it rings the timer is no loss of ten minutes.
+    """
+    now = service.clock()
+    watch = await later(service, max(at, now) + WATCH, queue, body)
+    message = {**body, "watch": [watch.id, watch.pop_receipt]}
+    if at > now:
+        await later(service, at, queue, message)
+    else:
+        await service.account.put(queue, message)
 
 
 async def later(service: Service, at: float, queue: str, body: Mapping[str, object]) -> QueueReceipt:

@@ -131,7 +131,7 @@ def result_body(recipient: Recipient, result: Result, answer: dict[str, Any] | N
         "recipient": recipient.name,
         "userId": recipient.user,
         "state": result.state.value,
-        "statusCode": result.code,
+        "statusCode": result.code if result.final else None,
         "succeeded": None if result.state in OPEN_STATES else result.state is State.DELIVERED,
         "reason": result.reason or None,
         "messageId": result.message_id or None,

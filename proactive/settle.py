@@ -5,6 +5,7 @@ import random
 
 from proactive.acts import Done
 from proactive.model import (
+    CANCELLED,
     CHAT_ACTIVE,
     DELIVERED,
     NOT_INSTALLED,
@@ -85,4 +86,13 @@ def after_sending(send: Send, before: Result, done: Done, now: float) -> Result:
     retry_at = math.ceil((now + wait) / grid) * grid
     if retry_at > send.deadline:
         return ended(State.FAILED, REFUSED)
-    return Result(State.PENDING, None, verdict.reason, attempts=attempts, at=now, retry_at=retry_at)
+    # The code tells that a copy may be there already, should the send be cancelled before the next attempt.
+    code = UNKNOWN if verdict.kind is Kind.DOUBT or before.code == UNKNOWN else None
+    return Result(State.PENDING, code, verdict.reason, attempts=attempts, at=now, retry_at=retry_at)
+
+
+def cancelled(send: Send, before: Result, now: float) -> Result:
+    """Return what becomes of a recipient to whom nothing is sent any more."""
+    if before.code == UNKNOWN and send.verb == "send":
+        return Result(State.UNKNOWN, UNKNOWN, before.reason, attempts=before.attempts, at=now)
+    return Result(State.CANCELLED, CANCELLED, "cancelled", attempts=before.attempts, at=now)

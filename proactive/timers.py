@@ -22,4 +22,7 @@ async def ring(service: Service, timer: dict[str, Any]) -> None:
         return
     if timer["to"] not in _TO:
         raise ValueError(f"a timer leads to no queue: {json.dumps(timer['to'])[:40]}")
-    await put_watched(service, timer["to"], timer["body"])
+    if "watch" in timer["body"]:
+        await service.account.put(timer["to"], timer["body"])
+    else:
+        await put_watched(service, timer["to"], timer["body"])

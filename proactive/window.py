@@ -17,9 +17,9 @@ from functools import partial
 
 from proactive.acts import Done, act
 from proactive.crew import Crew
-from proactive.model import CANCELLED, UNKNOWN, Result, Send, State
+from proactive.model import UNKNOWN, Result, Send, State
 from proactive.service import Service
-from proactive.settle import after_sending, before_sending
+from proactive.settle import after_sending, before_sending, cancelled
 from proactive.store.answers import Place
 from proactive.store.chunks import Chunk, delivered_by, progress_row
 from proactive.store.conversations import Conversation
@@ -112,9 +112,11 @@ class Window:
             await self._save()
 
     async def _prepare(self) -> None:
-        """Settle who has lost the bot, who is chatting, who is in doubt under `leave`."""
+        """Settle who has lost the bot, who is chatting, who is in doubt for good."""
         chunk, now = self.chunk, self._service.clock()
-        if self._send.options.if_outcome_unknown == "leave" and self._send.verb == "send":
+        # Once a send is cancelled nobody resends: that it was not sent would be a guess.
+        left = self._crew.stopped or self._send.options.if_outcome_unknown == "leave"
+        if left and self._send.verb == "send":
             for number in chunk.in_doubt():
                 self._note(number, Result(State.UNKNOWN, UNKNOWN, "interrupted", at=now))
         await self._note_answered()
@@ -242,8 +244,7 @@ class Window:
     def _cancel(self, numbers: list[int]) -> None:
         now = self._service.clock()
         for number in numbers:
-            attempts = self.chunk.result(number).attempts
-            self._note(number, Result(State.CANCELLED, CANCELLED, "cancelled", attempts=attempts, at=now))
+            self._note(number, cancelled(self._send, self.chunk.result(number), now))
 
     async def _deliver(self, number: int, moment: float, grace: float) -> None:
         """Do for one person what the send is for, and note what became of it."""

@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from local.teams import Person, TeamsStandIn
+from local.teams import Fault, Person, TeamsStandIn
 from proactive import deliver, plan
-from proactive.store.account import LANES, PLANS, TIMERS
+from proactive.cancel import cancel
+from proactive.store.account import LANES, PLANS, TIMERS, Account
 from proactive.store.chunks import Chunk, Chunks
 from proactive.store.drafts import Drafts
 from proactive.store.sends import Sends
@@ -51,6 +52,26 @@ async def test_a_watchdog_stays_behind_and_leads_to_the_lane(house: House, peopl
 
     assert (watchdog["to"], watchdog["body"]) == (LANES, {"send": send.id})
     assert watchdog["at"] <= clock() + 75
+
+
+async def test_a_crash_while_a_timer_rings_holds_a_retry_back_no_longer_than_its_watchdog(
+    house: House, teams: TeamsStandIn, people: list[Person], clock: Clock
+) -> None:
+    await house.knows(people[:1])
+    teams.fault(Fault(status=503, times=1))
+    send = await house.accept(people[:1])
+    await house.drain()
+    due, number, timer = min(house.unrung())
+    clock.ahead += due - clock()
+    house.taken.append(number)
+    with pytest.MonkeyPatch.context() as patch:
+        crash_at(patch, Account, "put", 1, after=False)
+        with pytest.raises(CrashError):
+            await house.carry_out(TIMERS, timer)
+
+    await house.advance(80)
+
+    assert await house.states(send) == ["delivered"]
 
 
 async def test_a_lane_that_ends_well_leaves_no_watchdog(house: House, people: list[Person]) -> None:
@@ -187,3 +208,24 @@ async def test_under_leave_a_crash_doubles_nobody(
     assert set(states) <= {"delivered", "unknown"}
     assert states.count("unknown") <= 2 * width
     assert all(copies[n] == 1 for n, state in enumerate(states) if state == "delivered")
+
+
+async def test_who_was_in_doubt_when_the_send_was_cancelled_is_unknown(
+    house: House, teams: TeamsStandIn, people: list[Person]
+) -> None:
+    width = 10
+    await house.knows(people)
+    send = await house.accept(people, options={"parallelism": width})
+    with pytest.MonkeyPatch.context() as patch:
+        crash_at(patch, Chunks, "save", 2, after=False)
+        with pytest.raises(CrashError):
+            await deliver.run_lane(house.instance(), send.id)
+
+    await cancel(house.service, send.id, told=True)
+    await house.advance(200)
+
+    states = await house.states(send)
+    copies = [len(teams.delivered(person)) for person in people]
+    assert set(states) == {"unknown", "cancelled"}
+    assert states.count("unknown") <= 2 * width
+    assert not any(copies[n] for n, state in enumerate(states) if state == "cancelled")

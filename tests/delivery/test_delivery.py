@@ -95,10 +95,11 @@ async def test_a_retry_has_a_timer_of_its_own(
     await house.drain()
 
     clock.ahead += 30  # what the storage service hides goes by its own clock, so the timer is rung by hand
-    due = [timer for timer in await house.pending(TIMERS) if timer["body"] == {"send": send.id}]
+    watchdog, timer = await house.pending(TIMERS)
 
-    assert len(due) == 1
-    assert 1 <= due[0]["at"] - (clock() - 30) <= 6
+    assert watchdog["body"] == {"send": send.id}
+    assert timer["body"] == {**watchdog["body"], "watch": timer["body"]["watch"]}
+    assert 1 <= timer["at"] - (clock() - 30) <= 6
 
 
 async def test_deliver_within_ends_the_retries(
@@ -228,7 +229,7 @@ async def test_a_lane_that_teams_holds_back_waits_on_a_timer_and_not_in_a_functi
     await house.drain()
 
     assert not teams.received
-    (timer,) = await house.pending(TIMERS)
+    _, timer = await house.pending(TIMERS)
     assert 100 < timer["at"] - clock() <= 121
     clock.ahead += 125
     await house.service.account.put(LANES, timer["body"])
@@ -277,3 +278,22 @@ async def test_under_leave_what_teams_has_surely_not_taken_is_tried_again(
 
     assert await house.states(send) == ["delivered"] * 3
     assert [len(teams.delivered(person)) for person in people[:3]] == [1] * 3
+
+
+async def test_who_may_have_it_when_the_send_is_cancelled_is_unknown(
+    house: House, teams: TeamsStandIn, people: list[Person]
+) -> None:
+    ada, bob, eve = people[:3]
+    await house.knows(people[:3])
+    teams.fault(Fault(status=502, accepted=True, person=ada.object_id, times=1))
+    teams.fault(Fault(status=503, person=bob.object_id, times=1))
+    send = await house.accept([ada, bob, eve])
+    await house.drain()
+    results, _ = await report.results(house.service, await house.kept(send))
+    assert [(row["state"], row["statusCode"]) for row in results][:2] == [("pending", None)] * 2
+
+    await cancel(house.service, send.id, told=True)
+    await house.advance(60)
+
+    assert await house.states(send) == ["unknown", "cancelled", "delivered"]
+    assert [len(teams.delivered(person)) for person in (ada, bob, eve)] == [1, 0, 1]

@@ -1,0 +1,1 @@
+"""Processes are cut by a seeded schedule wherever a crash could matter: `python -m tests.chaos <seed>` plays one."""
