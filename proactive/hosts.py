@@ -7,6 +7,7 @@ narrow grammar, in which every parser sees the same host, before its host is com
 import ipaddress
 import re
 from collections.abc import Collection
+from functools import lru_cache
 
 # Microsoft Learn, "Send proactive messages" (global, GCC, GCC High, DoD): the address of a cloud that takes requests
 # for all of its regions, by its host.
@@ -36,6 +37,11 @@ def check_service_url(url: str, hosts: Collection[str], allow_loopback: bool) ->
     True for https on the default port of a host that is among `hosts` (exact names, whatever their case) and, with
     `allow_loopback`, for http and https on any port of a loopback host.
     """
+    return _may_have_tokens(url, frozenset(hosts), allow_loopback)
+
+
+@lru_cache(maxsize=256)  # asked for each message, and there are few of them
+def _may_have_tokens(url: str, hosts: frozenset[str], allow_loopback: bool) -> bool:
     match = _SERVICE_URL.fullmatch(url) if len(url) <= _LONGEST_URL else None
     if match is None:
         return False

@@ -95,7 +95,7 @@ async def test_a_hook_loses_a_call_before_it_takes_effect_or_its_answer_after(st
     partition, lost = uuid.uuid4().hex, []
 
     async def lose(call: Call) -> None:
-        if call.method == "POST" and not lost:
+        if call.method == "POST":
             lost.append(call)
             raise ConnectionResetError
 
@@ -111,4 +111,4 @@ async def test_a_hook_loses_a_call_before_it_takes_effect_or_its_answer_after(st
         assert (await account.get("sends", partition, "1") is not None) == after
         await account.close()
 
-    assert lost == [Call("table", "POST", "sends")]
+    assert set(lost) == {Call("table", "POST", "sends")}

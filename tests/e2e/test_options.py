@@ -165,3 +165,49 @@ async def test_what_teams_refuses_for_good_is_not_tried_again(stack, fault, stat
     failed = next(result for result in outcome["results"] if result["recipient"] == ada.object_id)
     assert (failed["state"], failed["succeeded"], failed["attempts"]) == ("failed", False, 1)
     assert stack.teams.hits(number) == 1
+
+
+async def test_a_postponed_message_goes_out_as_soon_as_the_chat_is_ended(stack):
+    ada, (alan,) = await chatting(stack), await stack.join(1)
+    send = await stack.accepted([ada.object_id, alan.object_id], options={"ifChatIsActive": "postpone"})
+    await stack.teams.wait_delivered(alan)
+
+    async def postponed():
+        return [result["state"] for result in await stack.results(send["id"])] == ["postponed", "delivered"]
+
+    await until(postponed)
+    assert (await stack.status(send["id"]))["counts"]["pending"] == 1
+    assert stack.got(ada) == []
+
+    (await stack.request("POST", f"/api/ops/bots/default/users/{ada.object_id}/idle")).ok(204)
+
+    outcome = (await stack.outcome(send)).ok(200)
+    assert codes(outcome) == {ada.object_id: (200, None), alan.object_id: (200, None)}
+    assert [len(stack.got(person)) for person in (ada, alan)] == [1, 1]
+
+
+async def test_an_end_of_conversation_lets_a_postponed_message_go_too(stack):
+    ada = await chatting(stack)
+    send = await stack.accepted([ada.object_id], options={"ifChatIsActive": "postpone"})
+
+    async def postponed():
+        return [result["state"] for result in await stack.results(send["id"])] == ["postponed"]
+
+    await until(postponed)
+    assert (await (await stack.crowd()).end_of_conversation(ada)).status == 200
+
+    (await stack.outcome(send)).ok(200)
+    assert len(stack.got(ada)) == 1
+
+
+@pytest.mark.parametrize("fault", [{"status": 504, "accepted": True}, {"cut": "reset"}], ids=["504", "reset"])
+async def test_under_leave_nobody_gets_a_second_copy_and_the_run_does_not_fail(stack, fault):
+    ada, alan = await stack.join(2)
+    stack.teams.fault(Fault(person=ada.object_id, operation="send", times=1, **fault))
+
+    outcome = (await stack.deliver([ada.object_id, alan.object_id], options={"ifOutcomeUnknown": "leave"})).ok(200)
+
+    states = {result["recipient"]: (result["state"], result["statusCode"]) for result in outcome["results"]}
+    assert states == {ada.object_id: ("unknown", 504), alan.object_id: ("delivered", 200)}
+    assert (outcome["statusCode"], outcome["succeeded"], outcome["counts"]["unknown"]) == (207, False, 1)
+    assert len(stack.got(ada)) <= 1
