@@ -84,6 +84,8 @@ async def _remove(service: Service, listed: Listed, kept_from: float, now: float
         # Past its time limits nothing happens to a send any more: what is open still will never be done.
         if over is None and max(send.deadline, send.closes_at) <= kept_from:
             over = kept_from
+        if send.verb == "update" and send.marked and await service.sends.get(send.of):
+            over = now  # its cards are answered for the question that it replaced: it stays as long as that
         if over is None or over > kept_from:
             await service.days.look_later(listed, (now if over is None else over) + (now - kept_from))
             return True

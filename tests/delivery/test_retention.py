@@ -7,7 +7,7 @@ import pytest
 
 from local.teams import Person, TeamsStandIn
 from proactive import accept as accepting
-from proactive import retention, sweep
+from proactive import retention, sweep, verbs
 from proactive.accept import accept
 from proactive.cancel import cancel
 from proactive.model import Send
@@ -107,6 +107,29 @@ async def test_an_unfinished_send_stays_until_it_was_over_for_long_enough(
     await house.advance(11 * DAY)
     await sweep_once(house)
     assert await rows(house, asked.id) == set()
+
+
+async def test_an_update_stays_as_long_as_the_question_whose_cards_it_replaced(
+    house: House, people: list[Person], clock: Clock
+) -> None:
+    await house.knows(people[:1])
+    asked = await house.accept(people[:1], message=None, card=CARD, wait={"timeout": "P30D"})
+    await house.drain()
+    updated = await verbs.update(house.service, await house.kept(asked), {"card": CARD}, key=None)
+    recalled = await verbs.recall(house.service, await house.kept(asked))
+    await house.drain()
+    assert (await house.kept(updated)).marked
+
+    await house.advance((DAYS + 2) * DAY)
+    await sweep_once(house)
+    assert await rows(house, updated.id)
+    assert await rows(house, recalled.id) == set()
+
+    await house.advance(30 * DAY)
+    for _ in range(3):
+        await sweep_once(house)
+        clock.ahead += (DAYS + 1) * DAY
+    assert [await rows(house, send.id) for send in (asked, updated)] == [set(), set()]
 
 
 async def test_what_is_not_due_yet_costs_no_look_before(house: House, people: list[Person], clock: Clock) -> None:
