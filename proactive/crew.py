@@ -6,6 +6,7 @@ doubt after a crash: over all windows together never more than twice the width.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 type Job = Callable[[], Awaitable[None]]
@@ -23,7 +24,7 @@ class Crew:
         self.paused = False
         self.doubt = 0  # how many are marked and have no result in storage
         self.short = False  # a window needs others to save before it can mark more
-        self._jobs: asyncio.Queue[Job] = asyncio.Queue()
+        self._jobs: deque[Job] = deque()
         self._unfinished = 0
         self._workers: set[asyncio.Task[None]] = set()
         self._waiting: list[asyncio.Future[None]] = []
@@ -36,15 +37,15 @@ class Crew:
     def add(self, job: Job) -> None:
         """Have a job done as soon as there is a place."""
         self._unfinished += 1
-        self._jobs.put_nowait(job)
-        if len(self._workers) < min(self.width, self._unfinished):
+        self._jobs.append(job)
+        if len(self._workers) < self.width:
             worker = asyncio.create_task(self._work())
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
 
     async def _work(self) -> None:
-        while True:
-            job = await self._jobs.get()
+        while self._jobs:
+            job = self._jobs.popleft()
             try:
                 await job()
             finally:
@@ -64,10 +65,3 @@ class Crew:
         for told in waiting:
             if not told.done():
                 told.set_result(None)
-
-    async def end(self) -> None:
-        """Let the workers go. Their jobs are done by now."""
-        workers = list(self._workers)
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)

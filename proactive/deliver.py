@@ -81,12 +81,15 @@ class _Walk:
         """Deliver what is due of each chunk in turn. `first` is the only chunk, where it was read with the send."""
         numbers = [0] if self._send.chunks == 1 else await _open_chunks(self._service, self._send)
         finishing: list[asyncio.Task[bool]] = []
+        coming = [asyncio.create_task(self._open(number, first)) for number in numbers[:1]]
         try:
-            for number in numbers:
+            for following in [*numbers[1:], None] if numbers else []:
                 if self._over():
                     self._look_at(max(self.crew.held_until, self._service.clock()))
                     break
-                window = await self._open(number, first)
+                window = await coming.pop()
+                if following is not None:
+                    coming.append(asyncio.create_task(self._open(following, after=window)))
                 if window.chunk.lease_until > self._service.clock():
                     # Somebody works on this send: with two of us it would have too many messages in flight.
                     self._look_at(window.chunk.lease_until + 1)
@@ -101,13 +104,17 @@ class _Walk:
             for task in finishing:
                 await task
         finally:
-            await asyncio.gather(*finishing, return_exceptions=True)
-            await self.crew.end()
+            for ahead in coming:
+                ahead.cancel()
+            await asyncio.gather(*coming, *finishing, return_exceptions=True)
 
     def _over(self) -> bool:
         return self.crew.held_until > 0 or self._service.clock() > self.crew.until
 
-    async def _open(self, number: int, chunk: Chunk | None) -> Window:
+    async def _open(self, number: int, chunk: Chunk | None = None, *, after: Window | None = None) -> Window:
+        """Read a chunk and its people; the next one while the one before it comes to its end."""
+        if after:
+            await after.ending.wait()
         chunk = chunk or await self._service.chunks.get(self._send.id, self._send.plan, number)
         if chunk is None:
             raise LookupError(f"send {self._send.id} has no chunk {number}")

@@ -114,6 +114,10 @@ class Pace:
                     continue
             await asyncio.sleep(min(wait, _PATIENCE) * random.uniform(0.9, 1.1))  # noqa: S311 - spreads rivals
 
+    def usable(self, bot: str, tenant: str, moment: float, grace: float) -> bool:
+        """Whether a slot may be used right now: its time has come, and is not over."""
+        return moment - self._clock() <= _WORTH_WAITING and not self.expired(bot, tenant, moment, grace)
+
     def expired(self, bot: str, tenant: str, moment: float, grace: float) -> bool:
         """Whether a slot must not be used any more: its time is over, or a 429 has come since it was taken."""
         return moment < max(self._clock() - grace, self._of(f"{bot}|{tenant}").held)

@@ -10,6 +10,7 @@ are written, in one call, while the messages marked before are still in flight:
 After a crash just the people marked without a result are in doubt; nobody else can get a second copy.
 """
 
+import asyncio
 import logging
 import uuid
 from collections import deque
@@ -53,6 +54,7 @@ class Window:
         self._unsaved: list[int] = []
         self._finished = 0  # of those handed in, how many have results that are not saved
         self._lost = False
+        self.ending = asyncio.Event()  # set when few are left to be marked
         self._saved_at = 0.0
         self._asked_at = service.clock()
 
@@ -75,10 +77,13 @@ class Window:
         try:
             await self._prepare()
             while self._todo and not self._over():
+                if len(self._todo) <= 2 * self._crew.width:
+                    self.ending.set()
                 if count := self._room():
                     await self._mark(count)
                 else:
                     await self._wait()
+            self.ending.set()
         except BaseException:
             await self._lose()
             raise
@@ -248,8 +253,10 @@ class Window:
 
     async def _deliver(self, number: int, moment: float, grace: float) -> None:
         """Do for one person what the send is for, and note what became of it."""
+        pace, send = self._service.pace, self._send
         try:
-            if not await self._its_time(moment, grace) or self._lost or self._crew.stopped:
+            in_time = pace.usable(send.bot, send.tenant, moment, grace) or await self._its_time(moment, grace)
+            if not in_time or self._lost or self._crew.stopped:
                 # Nothing was sent, so there is no doubt.
                 self._note(number, self.chunk.result(number)._replace(state=State.PENDING))
             elif not self.chunk.result(number).final:

@@ -28,7 +28,6 @@ async def test_no_more_jobs_at_once_than_the_width() -> None:
         crew.add(job)
     while done < 20:
         await asyncio.sleep(0.001)
-    await crew.end()
 
     assert most == 3
 
@@ -54,7 +53,6 @@ async def test_it_is_low_when_the_workers_would_run_dry_and_tells_so() -> None:
     gate.release()
     gate.release()
     await asyncio.sleep(0.01)
-    await crew.end()
 
 
 async def test_a_job_that_fails_does_not_cost_a_place() -> None:
@@ -72,7 +70,6 @@ async def test_a_job_that_fails_does_not_cost_a_place() -> None:
     crew.add(job)
 
     await asyncio.wait_for(done.wait(), 1)
-    await crew.end()
 
 
 async def test_over_all_chunks_no_more_than_twice_the_parallelism_is_ever_in_doubt(
