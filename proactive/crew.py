@@ -26,6 +26,7 @@ class Crew:
         self.short = False  # a window needs others to save before it can mark more
         self._jobs: deque[Job] = deque()
         self._unfinished = 0
+        self._at_work = 0
         self._workers: set[asyncio.Task[None]] = set()
         self._waiting: list[asyncio.Future[None]] = []
 
@@ -38,20 +39,26 @@ class Crew:
         """Have a job done as soon as there is a place."""
         self._unfinished += 1
         self._jobs.append(job)
-        if len(self._workers) < self.width:
+        if self._at_work < self.width:
+            self._at_work += 1
             worker = asyncio.create_task(self._work())
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
 
     async def _work(self) -> None:
-        while self._jobs:
-            job = self._jobs.popleft()
-            try:
-                await job()
-            finally:
-                self._unfinished -= 1
-                if self._unfinished == self.width:
-                    self.tell()
+        try:
+            while self._jobs:
+                await self._do(self._jobs.popleft())
+        finally:
+            self._at_work -= 1  # at once: whoever hands in a job right now must not count on this worker
+
+    async def _do(self, job: Job) -> None:
+        try:
+            await job()
+        finally:
+            self._unfinished -= 1
+            if self._unfinished == self.width:
+                self.tell()
 
     async def changed(self, seconds: float) -> None:
         """Wait until there is something to look at: room for more, a window without jobs, a save; or so long."""

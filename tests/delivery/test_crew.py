@@ -72,6 +72,19 @@ async def test_a_job_that_fails_does_not_cost_a_place() -> None:
     await asyncio.wait_for(done.wait(), 1)
 
 
+async def test_a_job_that_is_handed_in_while_the_last_worker_leaves_is_done() -> None:
+    crew = Crew(1, until=1e12, stopped=False)
+
+    for _ in range(100):
+        done = asyncio.Event()
+
+        async def job(done: asyncio.Event = done) -> None:
+            done.set()
+
+        crew.add(job)
+        await asyncio.wait_for(done.wait(), 1)
+
+
 async def test_over_all_chunks_no_more_than_twice_the_parallelism_is_ever_in_doubt(
     house: House, people: list[Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
