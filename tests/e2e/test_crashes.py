@@ -5,6 +5,8 @@ import pytest
 from tests.stack import Stack, ids, until
 
 
+# More than a minute of waiting for a watchdog: `make test` cuts processes in tests/chaos instead.
+@pytest.mark.long
 @pytest.mark.timeout(170)
 async def test_killed_in_the_middle_of_a_send_and_right_after_accepting_others(wreck):
     stack = wreck.stack
