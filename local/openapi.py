@@ -98,6 +98,11 @@ def _answer(description: str, schema: str = "", **more: Json) -> Json:
     return {"description": description, **body, **more}
 
 
+def _table(description: str, schema: str) -> Json:
+    content = {"application/json": {"schema": ref(schema)}, "text/csv": {"schema": TEXT}}
+    return _answer(description, headers={"Link": ref("Link", "headers")}, content=content)
+
+
 def _refusals(*statuses: int) -> Json:
     return {str(status): ref(TITLES[status].title().replace(" ", ""), "responses") for status in statuses}
 
@@ -177,11 +182,7 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
         "listResults",
         "What became of each recipient",
         {
-            "200": _answer(
-                "A page of results; as CSV the whole table unless `top` is given",
-                headers={"Link": ref("Link", "headers")},
-                content={"application/json": {"schema": ref("Results")}, "text/csv": {"schema": TEXT}},
-            ),
+            "200": _table("A page of results; as CSV the whole table unless `top` is given", "Results"),
             **_refusals(400, 401, 404, 503),
         },
         query={"state": {**TEXT, "description": _SEVERAL, "examples": ["delivered,failed"]}, "top": _TOP,
@@ -191,11 +192,7 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
         "listResponses",
         "The answers to a card that waits",
         {
-            "200": _answer(
-                "A page of answers; as CSV all of them unless `top` is given",
-                headers={"Link": ref("Link", "headers")},
-                content={"application/json": {"schema": ref("Responses")}, "text/csv": {"schema": TEXT}},
-            ),
+            "200": _table("A page of answers; as CSV all of them unless `top` is given", "Responses"),
             **_refusals(400, 401, 404, 503),
         },
         query={"top": _TOP, "continuation": _CONTINUATION},

@@ -29,6 +29,7 @@ from proactive.recipients import in_order
 from proactive.retention import arm
 from proactive.service import Service
 from proactive.settings import Bot
+from proactive.store.account import Row
 from proactive.store.chunks import FIRST_PLAN, row_of
 from proactive.store.errors import Conflict, InDoubt
 from proactive.tickets import LONGEST
@@ -79,11 +80,28 @@ async def accept(
         callback_url=request.callback_url,
         held_until=now + hold if request.callback_url and hold else None,
     )
-    people: list[Recipient] | None = None
+    if send.begins_at > send.created_at or not _few(request.recipients):
+        await service.sends.add_inputs(send, request.recipients)
+        return await keep(service, send)
+    people = in_order(await resolve(service, send.bot, send.tenant, request.recipients))
+    send.plan = FIRST_PLAN
+    chunks = divide(send.id, send.plan, people)
+    send.total, send.chunks = len(people), len(chunks)
+    return await keep(service, send, [row_of(chunk) for chunk in chunks], [recipient for recipient, _ in people])
+
+
+async def keep(
+    service: Service, send: Send, rows: Sequence[Row] = (), people: Sequence[Recipient] | None = None
+) -> Send:
+    """Keep a send with the `rows` of its plan, put it on its way, and return it; its `people` where they are known.
+
+    One that is kept already is put on its way again. Raises `ProblemError` 422 when that one has other content.
+    """
+    opening = [service.answers.opening(send.id)] if send.wait else []
     try:
-        kept, people = await _keep(service, send, request)
+        kept = await service.sends.add(send, [*opening, *rows])
     except (Conflict, InDoubt):
-        kept = await repeated(service, send)
+        kept, people = await _repeated(service, send), None
         if kept.completed_at or kept.cancelled_at:
             return kept
     await asyncio.gather(
@@ -127,20 +145,6 @@ async def _lead(service: Service, send: Send) -> None:
         await service.sends.lead(alias, send.id)
 
 
-async def _keep(service: Service, send: Send, request: Request) -> tuple[Send, list[Recipient] | None]:
-    """Keep a send, and return it with its people where they are known at once."""
-    opening = [service.answers.opening(send.id)] if send.wait else []
-    if send.begins_at > send.created_at or not _few(request.recipients):
-        await service.sends.add_inputs(send, request.recipients)
-        return await service.sends.add(send, opening), None
-    people = in_order(await resolve(service, send.bot, send.tenant, request.recipients))
-    send.plan = FIRST_PLAN
-    chunks = divide(send.id, send.plan, people)
-    send.total, send.chunks = len(people), len(chunks)
-    kept = await service.sends.add(send, [*opening, *(row_of(chunk) for chunk in chunks)])
-    return kept, [recipient for recipient, _ in people]
-
-
 def _few(recipients: Sequence[Entry]) -> bool:
     """Whether the plan is made so fast that the answer can wait for it, which saves the hop over `plans`."""
     if len(recipients) > _FEW:
@@ -148,8 +152,7 @@ def _few(recipients: Sequence[Entry]) -> bool:
     return all(entry.kind != "everyone" for entry in recipients)
 
 
-async def repeated(service: Service, send: Send) -> Send:
-    """Return the send that is kept under an id already. Raises `ProblemError` 422 when it has other content."""
+async def _repeated(service: Service, send: Send) -> Send:
     kept = await service.sends.get(send.id)
     if kept is None or kept.content_hash != send.content_hash:
         detail = "This idempotency key belongs to a send with other content: use a new key for a new send."

@@ -30,6 +30,14 @@ class Crew:
         self._workers: set[asyncio.Task[None]] = set()
         self._waiting: list[asyncio.Future[None]] = []
 
+    def over(self, now: float) -> bool:
+        """Whether nothing more is to be begun: there is no slot, or no time. `now` is in seconds since the epoch."""
+        return self.held_until > 0 or now > self.until
+
+    def hold(self, until: float, *, paused: bool) -> None:
+        """Begin nothing more, since there are no slots before `until`; `paused` where an operator holds the bot."""
+        self.held_until, self.paused = until, paused
+
     @property
     def low(self) -> bool:
         """Whether it is time to mark more, so that the workers never run dry."""

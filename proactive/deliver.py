@@ -17,9 +17,8 @@ from proactive.content import encode, with_marks
 from proactive.crew import Crew
 from proactive.model import REFUSED, UNKNOWN, Result, Send, State
 from proactive.plan import start_lane
-from proactive.relay import put_watched, watched
+from proactive.relay import watched
 from proactive.service import Service
-from proactive.store.account import LANES
 from proactive.store.chunks import FIRST_PLAN, Chunk, chunk_key, chunk_of
 from proactive.store.errors import Stale
 from proactive.tickets import PLACEHOLDER
@@ -57,7 +56,7 @@ async def _run_lane(service: Service, send_id: str, *, woken: bool) -> None:
     if walk.crew.paused and not await _held(service, send):
         await start_lane(service, send)
     elif walk.next_look is not None:
-        await put_watched(service, LANES, {"send": send.id}, walk.next_look)
+        await start_lane(service, send, walk.next_look)
     elif walk.settled and send.completed_at:
         await delivered(service, send)
     elif walk.settled:
@@ -80,23 +79,24 @@ class _Walk:
     async def run(self, first: Chunk | None) -> None:
         """Deliver what is due of each chunk in turn. `first` is the only chunk, where it was read with the send."""
         numbers = [0] if self._send.chunks == 1 else await _open_chunks(self._service, self._send)
+        if not numbers:
+            return
         finishing: list[asyncio.Task[bool]] = []
-        coming = [asyncio.create_task(self._open(number, first)) for number in numbers[:1]]
+        coming = asyncio.create_task(self._open(numbers[0], first))
         try:
-            for following in [*numbers[1:], None] if numbers else []:
-                if self._over():
+            for following in [*numbers[1:], None]:
+                if self.crew.over(self._service.clock()):
                     self._look_at(max(self.crew.held_until, self._service.clock()))
                     break
-                window = await coming.pop()
+                window = await coming
                 if following is not None:
-                    coming.append(asyncio.create_task(self._open(following, after=window)))
+                    coming = asyncio.create_task(self._open(following, after=window))
                 if window.chunk.lease_until > self._service.clock():
                     # Somebody works on this send: with two of us it would have too many messages in flight.
                     self._look_at(window.chunk.lease_until + 1)
                     break
                 before = window.chunk.next_try()
-                marked = await self._unless_lost(window, window.mark())
-                if not marked:
+                if not await self._unless_lost(window, window.mark()):
                     break
                 finishing.append(asyncio.create_task(self._finish(window, before)))
                 if len(finishing) > 1 and not await finishing.pop(0):
@@ -104,12 +104,8 @@ class _Walk:
             for task in finishing:
                 await task
         finally:
-            for ahead in coming:
-                ahead.cancel()
-            await asyncio.gather(*coming, *finishing, return_exceptions=True)
-
-    def _over(self) -> bool:
-        return self.crew.held_until > 0 or self._service.clock() > self.crew.until
+            coming.cancel()
+            await asyncio.gather(coming, *finishing, return_exceptions=True)
 
     async def _open(self, number: int, chunk: Chunk | None = None, *, after: Window | None = None) -> Window:
         """Read a chunk and its people; the next one while the one before it comes to its end."""

@@ -5,13 +5,9 @@ which they are told to go on at once; should that fail, their timers lead to the
 """
 
 import asyncio
-from itertools import batched
 
-from proactive.relay import put_watched
+from proactive.relay import wake
 from proactive.service import Service
-from proactive.store.account import LANES
-
-_AT_ONCE = 50
 
 
 async def pause(service: Service, bot: str, tenant: str) -> None:
@@ -22,10 +18,7 @@ async def pause(service: Service, bot: str, tenant: str) -> None:
 async def resume(service: Service, bot: str, tenant: str) -> None:
     """Let a bot's sends in a tenant go on, at once. Doing it again does no harm."""
     await service.pace.pause(bot, tenant, paused=False)
-    sends = await service.held.waiting(bot, tenant, "")
-    for some in batched(sends, _AT_ONCE, strict=False):
-        await asyncio.gather(*(put_watched(service, LANES, {"send": send}) for send in some))
-        await service.held.forget(bot, tenant, "", some)
+    await wake(service, bot, tenant)
 
 
 async def paused_in(service: Service, bot: str, tenants: set[str]) -> list[str]:

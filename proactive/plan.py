@@ -161,6 +161,6 @@ async def start(service: Service, send: Send) -> None:
         await put_watched(service, PLANS, {"send": send.id}, send.begins_at)
 
 
-async def start_lane(service: Service, send: Send) -> None:
-    """Have a send delivered. More than one message for it does no harm: chunks are leased."""
-    await put_watched(service, LANES, {"send": send.id})
+async def start_lane(service: Service, send: Send, at: float = 0.0) -> None:
+    """Have a send delivered, from a moment on. More than one message for it does no harm: chunks are leased."""
+    await put_watched(service, LANES, {"send": send.id}, at)

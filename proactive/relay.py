@@ -7,12 +7,14 @@ put on `timers` before the message itself, pushed ahead of time by whoever works
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from itertools import batched
 
 from proactive.service import Service
 from proactive.store.account import LANES, TIMERS, QueueReceipt
 
 WATCH = 75.0  # seconds: a little more than the longest lease of a worker that died
 _PUSH = 40.0  # seconds between two pushes
+_AT_ONCE = 50  # sends that are woken together
 
 
 async def put_watched(service: Service, queue: str, body: Mapping[str, object], at: float = 0.0) -> None:
@@ -36,12 +38,12 @@ async def later(service: Service, at: float, queue: str, body: Mapping[str, obje
     return await service.account.put(TIMERS, timer, delay=max(1.0, at - service.clock()))
 
 
-async def wake(service: Service, bot: str, tenant: str, person: str) -> None:
-    """Let the sends go on that wait for a person's chat to end."""
-    sends = await service.held.waiting(bot, tenant, person)
-    for send in sends:
-        await put_watched(service, LANES, {"send": send, "woken": True})
-    await service.held.forget(bot, tenant, person, sends)
+async def wake(service: Service, bot: str, tenant: str, person: str = "") -> None:
+    """Let the sends go on that wait for a person's chat to end or, without a person, for the bot to be let go on."""
+    woken = {"woken": True} if person else {}  # of one person only: what else a send waits for has its own time
+    for some in batched(await service.held.waiting(bot, tenant, person), _AT_ONCE, strict=False):
+        await asyncio.gather(*(put_watched(service, LANES, {"send": send, **woken}) for send in some))
+        await service.held.forget(bot, tenant, person, some)
 
 
 async def call_off(service: Service, watch: Sequence[str]) -> None:

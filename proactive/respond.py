@@ -103,10 +103,8 @@ def _at(chunk: Chunk | None, place: Place) -> Recipient | None:
 
 async def _asked(service: Service, pressed: Send, chunk: Chunk, place: Place) -> Asked | None:
     """Return the question that a card belongs to: the card may have taken the place of the one that asked it first."""
-    send: Send | None = pressed
     pressing = chunk.people[place.number]
-    while send and send.verb != "send":
-        send = await service.sends.get(send.of)
+    send = await service.sends.first(pressed)
     if send is None or send.wait is None:
         return None
     if send is pressed:

@@ -4,7 +4,6 @@ Each is a send of its own: planned from the chunks of the other one, paced, safe
 The id of a retry and of a recall follows from the other's, so that a second click is no second send.
 """
 
-import asyncio
 import hashlib
 import secrets
 from collections.abc import Mapping
@@ -13,16 +12,13 @@ from typing import Any
 
 from proactive import content
 from proactive import request as requests
-from proactive.accept import check_size, repeated, send_id
+from proactive.accept import check_size, keep, send_id
 from proactive.jsontext import canonical
 from proactive.marks import submit_actions
 from proactive.model import Request, Send, State, Verb
-from proactive.plan import start
 from proactive.problems import FieldError, ProblemError, pointer
 from proactive.recipients import repeated_states
-from proactive.retention import arm
 from proactive.service import Service
-from proactive.store.errors import Conflict, InDoubt
 
 CONTENT = ("message", "card", "summary")
 
@@ -38,7 +34,7 @@ async def retry(service: Service, other: Send) -> Send:
     again = _another(service, other, f"retry:{other.id}", other.verb, entries=failed)
     again.whom = "failed"
     again.activity, again.marked, again.wait = other.activity, other.marked, other.wait
-    return await _keep(service, again)
+    return await keep(service, again)
 
 
 async def update(service: Service, other: Send, body: Any, *, key: str | None) -> Send:
@@ -55,7 +51,7 @@ async def update(service: Service, other: Send, body: Any, *, key: str | None) -
     new = _another(service, other, f"update:{other.id}:{key}" if key else None, "update", entries=delivered)
     new.whom, new.activity, new.marked = "delivered", activity, marked
     new.content_hash = hashlib.sha256(canonical(body)).hexdigest()
-    return await _keep(service, new)
+    return await keep(service, new)
 
 
 async def recall(service: Service, other: Send) -> Send:
@@ -63,7 +59,7 @@ async def recall(service: Service, other: Send) -> Send:
     delivered = await _delivered(service, other)
     new = _another(service, other, f"recall:{other.id}", "recall", entries=delivered)
     new.whom = "delivered"
-    return await _keep(service, new)
+    return await keep(service, new)
 
 
 async def _count(service: Service, other: Send, *states: State) -> int:
@@ -100,23 +96,9 @@ def _another(service: Service, other: Send, key: str | None, verb: Verb, *, entr
     )
 
 
-async def _keep(service: Service, send: Send) -> Send:
-    opening = [service.answers.opening(send.id)] if send.wait else []
-    try:
-        kept = await service.sends.add(send, opening)
-    except (Conflict, InDoubt):
-        kept = await repeated(service, send)
-        if kept.completed_at or kept.cancelled_at:
-            return kept
-    await asyncio.gather(service.sends.list_in_index(kept), start(service, kept), arm(service))
-    return kept
-
-
 async def _waits(service: Service, other: Send) -> bool:
     """Whether the send that first posted what stands there still waits for answers."""
-    first: Send | None = other
-    while first and first.verb != "send":
-        first = await service.sends.get(first.of)
+    first = await service.sends.first(other)
     return bool(first and first.wait and not first.ended_at and service.clock() < first.closes_at)
 
 

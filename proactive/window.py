@@ -59,7 +59,7 @@ class Window:
         self._asked_at = service.clock()
 
     async def load(self) -> None:
-        """Read what is known of those whose turn it is; to be done before `run`, and best shortly before."""
+        """Read what is known of those whose turn it is; to be done before `mark`, and best shortly before."""
         now, chunk = self._service.clock(), self.chunk
         self._due = [
             n for n in chunk.open() if chunk.result(n).retry_at <= now or chunk.result(n).state is State.POSTPONED
@@ -164,7 +164,7 @@ class Window:
                 self._note(number, delivered_by(answer, before))
 
     def _over(self) -> bool:
-        return self._crew.held_until > 0 or self._crew.stopped or self._service.clock() > self._crew.until
+        return self._crew.stopped or self._crew.over(self._service.clock())
 
     def _room(self) -> int:
         """Return how many may be marked now: enough at a time to be worth a write, and never too many in doubt."""
@@ -186,7 +186,7 @@ class Window:
             self._send.bot, self._send.tenant, count, more=len(self._todo) - count, sending=True
         )
         if not slots.taken:
-            self._crew.held_until, self._crew.paused = slots.start, slots.paused
+            self._crew.hold(slots.start, paused=slots.paused)
             return
         marks = [self._todo.popleft() for _ in range(min(slots.size, len(self._todo)))]
         again = []
@@ -276,7 +276,7 @@ class Window:
         while pace.expired(send.bot, send.tenant, moment, grace):
             slots = await pace.reserve(send.bot, send.tenant, 1, more=self._handed_in, sending=True)
             if not slots.taken:
-                self._crew.held_until, self._crew.paused = slots.start, slots.paused
+                self._crew.hold(slots.start, paused=slots.paused)
                 return False
             moment, grace = slots.start, slots.grace
             await pace.reached(moment)

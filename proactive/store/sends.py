@@ -63,6 +63,13 @@ class Sends:
         row = await self._account.get(_TABLE, send_id, _SEND)
         return _send(row) if row else None
 
+    async def first(self, send: Send) -> Send | None:
+        """Return the send that posted what this one changes: itself, unless it is an update or recall."""
+        found: Send | None = send
+        while found and found.verb != "send":
+            found = await self.get(found.of)
+        return found
+
     async def get_with(self, send_id: str, key: str) -> tuple[Send | None, Row | None]:
         """Return a send, and of the same partition the row with this key, in one call."""
         query = f"PartitionKey eq {quoted(send_id)} and (RowKey eq '{_SEND}' or RowKey eq {quoted(key)})"

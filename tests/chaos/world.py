@@ -263,7 +263,7 @@ class Run:
 
     async def _carry_out(self, letter: Letter) -> None:
         instance = await self._somebody()
-        self.say(f"— {letter.queue} {letter.body.get('to', letter.body.get('lane', letter.body.get('kind', '')))}")
+        self.say(f"— {letter.queue} {letter.body.get('to', letter.body.get('kind', ''))}")
         task = instance.spawn(run(instance.service, letter.queue, dict(letter.body)))
         await asyncio.wait([task])
         if task.cancelled():

@@ -38,23 +38,24 @@ class CrashError(BaseException):
         self.done = done
 
 
-def crash_at(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, nth: int, *, after: bool) -> None:
-    """Let the `nth` call of a method end the process, before or after its work."""
-    real = getattr(owner, name)
+def crash_at(monkeypatch: pytest.MonkeyPatch, owner: type, names: str, nth: int, *, after: bool) -> None:
+    """Let the `nth` call of a method, or of any of several, end the process, before or after its work."""
     calls = 0
+    for name in names.split():
+        real = getattr(owner, name)
 
-    async def call(self: object, *args: object, **kwargs: object) -> object:
-        nonlocal calls
-        calls += 1
-        now = calls == nth
-        if now and not after:
-            raise CrashError
-        result = await real(self, *args, **kwargs)
-        if now:
-            raise CrashError(result)
-        return result
+        async def call(self: object, *args: object, real: Any = real, **kwargs: object) -> object:
+            nonlocal calls
+            calls += 1
+            now = calls == nth
+            if now and not after:
+                raise CrashError
+            result = await real(self, *args, **kwargs)
+            if now:
+                raise CrashError(result)
+            return result
 
-    monkeypatch.setattr(owner, name, call)
+        monkeypatch.setattr(owner, name, call)
 
 
 class House:

@@ -5,6 +5,7 @@ import pytest
 from local.teams import Fault, Person, TeamsStandIn
 from proactive import report
 from proactive.cancel import cancel
+from proactive.model import Send
 from proactive.relay import wake
 from proactive.store.account import TIMERS
 from proactive.store.conversations import Conversation
@@ -34,6 +35,16 @@ async def idle(house: House, person: Person) -> None:
 
     await house.service.conversations.change(house.bot, person.tenant_id, person.object_id, ended)
     await wake(house.service, house.bot, person.tenant_id, person.object_id)
+
+
+async def postponed(house: House, *people: Person) -> Send:
+    """Return a send that waits for all of them, who wrote a minute ago."""
+    await house.knows(list(people))
+    for person in people:
+        await chatting(house, person, minutes_ago=1)
+    send = await house.accept(list(people), options=POSTPONE)
+    await house.drain()
+    return send
 
 
 async def test_a_message_waits_until_the_chat_is_idle(house: House, teams: TeamsStandIn, people: list[Person]) -> None:
@@ -74,11 +85,7 @@ async def test_a_chat_that_ends_early_lets_the_message_go_at_once(
     house: House, teams: TeamsStandIn, people: list[Person]
 ) -> None:
     ada, alan = people[:2]
-    await house.knows([ada, alan])
-    await chatting(house, ada, minutes_ago=1)
-    await chatting(house, alan, minutes_ago=1)
-    send = await house.accept([ada, alan], options=POSTPONE)
-    await house.drain()
+    send = await postponed(house, ada, alan)
 
     await idle(house, ada)
     await house.drain()
@@ -97,11 +104,7 @@ async def test_what_fails_after_a_wake_is_tried_again_in_its_own_time(
     house: House, teams: TeamsStandIn, people: list[Person]
 ) -> None:
     ada, alan = people[:2]
-    await house.knows([ada, alan])
-    await chatting(house, ada, minutes_ago=1)
-    await chatting(house, alan, minutes_ago=1)
-    send = await house.accept([ada, alan], options=POSTPONE)
-    await house.drain()
+    send = await postponed(house, ada, alan)
     teams.fault(Fault(status=503, person=ada.object_id, times=1))
 
     await idle(house, ada)

@@ -13,7 +13,7 @@ from proactive.cancel import cancel
 from proactive.model import Send
 from proactive.problems import ProblemError
 from proactive.store.account import PLANS, Account
-from tests.delivery.conftest import Clock, CrashError, House
+from tests.delivery.conftest import Clock, CrashError, House, crash_at
 
 type Verb = Callable[[House, Send], Any]
 
@@ -368,24 +368,7 @@ async def test_a_send_that_still_goes_out_is_left_alone(house: House, people: li
 # Crashes
 
 
-def crash_at_write(patch: pytest.MonkeyPatch, nth: int, *, after: bool) -> None:
-    """Let the `nth` write to storage end the process, before or after it is done: rows and messages alike."""
-    calls = 0
-    for name in ("insert", "upsert", "update", "delete", "transaction", "put"):
-        real = getattr(Account, name)
-
-        async def write(self: Account, *args: Any, real: Any = real, **kwargs: Any) -> Any:
-            nonlocal calls
-            calls += 1
-            now = calls == nth
-            if now and not after:
-                raise CrashError
-            result = await real(self, *args, **kwargs)
-            if now:
-                raise CrashError(result)
-            return result
-
-        patch.setattr(Account, name, write)
+WRITES = "insert upsert update delete transaction put"
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -397,7 +380,7 @@ async def test_a_crash_at_any_write_leaves_nobody_out_and_does_nobody_wrong(
     some, width = people[:8], 2
     send = await partly_failed(house, teams, some, 4 if verb is retry else 0, options={"parallelism": width})
     with pytest.MonkeyPatch.context() as patch:
-        crash_at_write(patch, nth, after=after)
+        crash_at(patch, Account, WRITES, nth, after=after)
         try:
             new = await verb(house, send)
             await house.drain()

@@ -6,11 +6,11 @@ itself: a client, a turn, a pipeline and a connection for every message.
 
 import asyncio
 
-from botbuilder.core import CloudAdapterBase, TurnContext
-from botbuilder.schema import Activity, ChannelAccount, ConversationAccount, ConversationReference
+from botbuilder.core import CloudAdapterBase
 from botframework.connector.auth import BotFrameworkAuthenticationFactory, PasswordServiceClientCredentialFactory
 
-from local.bench.peers.loop import Job, read_job, run
+from local.bench.peers.botbuilder import continue_each
+from local.bench.peers.loop import Job, read_job
 
 
 class _CloudAdapter(CloudAdapterBase):  # type: ignore[misc]
@@ -22,20 +22,7 @@ async def _main(job: Job) -> None:
         credential_factory=PasswordServiceClientCredentialFactory()
     )
     adapter = _CloudAdapter(authentication)
-
-    async def say(turn: TurnContext) -> None:
-        await turn.send_activity(Activity(type="message", text=job.text, text_format="markdown"))
-
-    async def send(conversation: str) -> None:
-        reference = ConversationReference(
-            bot=ChannelAccount(id=f"28:{job.bot_id}"),
-            conversation=ConversationAccount(id=conversation),
-            channel_id="msteams",
-            service_url=job.service_url,
-        )
-        await adapter.continue_conversation(reference, say, job.bot_id)
-
-    await run(job, send)
+    await continue_each(job, adapter)
 
 
 if __name__ == "__main__":

@@ -6,30 +6,17 @@ authentication off, so that what is measured is the turn, its pipeline and its c
 
 import asyncio
 
-from botbuilder.core import BotFrameworkAdapter, BotFrameworkAdapterSettings, TurnContext
-from botbuilder.schema import Activity, ChannelAccount, ConversationAccount, ConversationReference
+from botbuilder.core import BotFrameworkAdapter, BotFrameworkAdapterSettings
 from botframework.connector.auth import MicrosoftAppCredentials
 
-from local.bench.peers.loop import Job, read_job, run
+from local.bench.peers.botbuilder import continue_each
+from local.bench.peers.loop import Job, read_job
 
 
 async def _main(job: Job) -> None:
     empty = MicrosoftAppCredentials.empty()
     adapter = BotFrameworkAdapter(BotFrameworkAdapterSettings(job.bot_id, app_credentials=empty))
-
-    async def say(turn: TurnContext) -> None:
-        await turn.send_activity(Activity(type="message", text=job.text, text_format="markdown"))
-
-    async def send(conversation: str) -> None:
-        reference = ConversationReference(
-            bot=ChannelAccount(id=f"28:{job.bot_id}"),
-            conversation=ConversationAccount(id=conversation),
-            channel_id="msteams",
-            service_url=job.service_url,
-        )
-        await adapter.continue_conversation(reference, say, job.bot_id)
-
-    await run(job, send)
+    await continue_each(job, adapter)
 
 
 if __name__ == "__main__":
