@@ -149,7 +149,7 @@ class Outbound:
                 async with session.post(where, data=data, headers=headers, allow_redirects=False) as response:
                     # It counts from here on, whatever else of it cannot be read.
                     answer = Answer(response.status)
-                    pause = min(retry_after(response.headers, self._clock()), _LONGEST_PAUSE)
+                    pause = min(retry_after(response.headers.get("Retry-After"), self._clock()), _LONGEST_PAUSE)
                     answer = Answer(response.status, retry_after=pause)
                     await _read_away(response.content)
         except Exception as error:

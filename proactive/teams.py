@@ -4,25 +4,22 @@ botbuilder's own sending builds credentials, an MSAL app, a pipeline and a conne
 (docs/decisions/0004); here a message is one HTTP request on a connection that stays.
 """
 
-import asyncio
-import importlib
 import json
 import logging
 from collections.abc import Collection
-from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
 from proactive.hosts import check_service_url
-from proactive.rooms import room
 from proactive.settings import Bot
 from proactive.tokens import BotCredentials, TokenError, Tokens
 from proactive.verdicts import Kind, Verdict, judge
+from proactive.wire import LostError, NotWrittenError, Wire, origin
 
 log = logging.getLogger(__name__)
 _UNAUTHORIZED = 401
 _COMPLAINT_EVERY = 30.0  # seconds
-_LARGEST_ANSWER = 65_536  # bytes; what Teams says in more is not read
+_JSON = "Content-Type: application/json\r\n"
 
 
 class Teams:
@@ -33,17 +30,12 @@ class Teams:
         self._hosts = hosts
         self._allow_loopback = allow_loopback
         self._clock = clock
-        self._opening = asyncio.Lock()
-        self._session: Any = None
-        self._http: ModuleType | None = None
-        self._url: Any = None
+        self._wire = Wire()
         self._complained_at = 0.0
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._wire.close()
 
     async def send(self, bot: Bot, service_url: str, conversation: str, activity: bytes) -> Verdict:
         """Post an activity, given as JSON, to a conversation."""
@@ -103,11 +95,9 @@ class Teams:
         """
         if not check_service_url(service_url, self._hosts, self._allow_loopback):
             return Verdict(Kind.REFUSED, "serviceUrlNotAllowed"), b""
-        session = self._session or await self._open()
-        url = self._url(f"{service_url.rstrip('/')}/{path}", encoded=True)
         who = BotCredentials(bot.app_id, bot.app_type, bot.tenant_id, bot.password) if bot.app_id else None
         if who is None:
-            _, verdict, said = await self._request(session, method, url, body, {})
+            _, verdict, said = await self._request(method, service_url, path, _JSON, body)
             return verdict, said
         token = ""
         while True:
@@ -116,30 +106,23 @@ class Teams:
             except TokenError as error:
                 self._complain(f"no token for bot {bot.name}: {error}")
                 return Verdict(Kind.RETRY, "noToken"), b""
-            authorization = {"Authorization": f"Bearer {token}"}
-            status, verdict, said = await self._request(session, method, url, body, authorization)
+            fields = f"{_JSON}Authorization: Bearer {token}\r\n"
+            status, verdict, said = await self._request(method, service_url, path, fields, body)
             if status != _UNAUTHORIZED or former:
                 return verdict, said
             self._tokens.forget(who)
 
     async def _request(
-        self, session: Any, method: str, url: Any, body: bytes | None, authorization: dict[str, str]
+        self, method: str, service_url: str, path: str, fields: str, body: bytes | None
     ) -> tuple[int, Verdict, bytes]:
         """Make one request; return its status (0 for none), what it means, and what was said."""
-        http: Any = self._http
-        headers = {"Content-Type": "application/json", **authorization}
-        said = b""
         try:
-            async with session.request(method, url, data=body, headers=headers, allow_redirects=False) as answer:
-                async for part in answer.content.iter_any():
-                    said += part
-                    if len(said) > _LARGEST_ANSWER:
-                        break
-                return answer.status, judge(answer.status, answer.headers, said, self._clock()), said
-        except (http.ClientConnectorError, http.ConnectionTimeoutError) as error:
-            return 0, Verdict(Kind.RETRY, type(error).__name__), b""  # nothing was written
-        except (http.ClientError, TimeoutError, OSError) as error:
-            return 0, Verdict(Kind.DOUBT, type(error).__name__), b""
+            status, told, said = await self._wire.request(origin(service_url), method, path, fields, body)
+        except NotWrittenError as error:
+            return 0, Verdict(Kind.RETRY, str(error)), b""
+        except LostError as error:
+            return 0, Verdict(Kind.DOUBT, str(error)), b""
+        return status, judge(status, told, said, self._clock()), said
 
     def _complain(self, sentence: str) -> None:
         """Log an error that every message of a broadcast would meet, once in a while only."""
@@ -147,17 +130,3 @@ class Teams:
         if now - self._complained_at > _COMPLAINT_EVERY:
             self._complained_at = now
             log.error("%s", sentence)
-
-    async def _open(self) -> Any:
-        async with self._opening:
-            if self._session is None:
-                http: Any = await room("aiohttp")
-                self._url = importlib.import_module("yarl").URL
-                self._http = http
-                # Lanes limit what is in flight; the pool only must not be the narrower of the two.
-                self._session = http.ClientSession(
-                    connector=http.TCPConnector(limit=0, keepalive_timeout=30),
-                    timeout=http.ClientTimeout(total=60, sock_connect=5),
-                    cookie_jar=http.DummyCookieJar(),
-                )
-            return self._session

@@ -70,8 +70,11 @@ _LONGEST_RETRY_AFTER = 86_400.0  # seconds
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-def judge(status: int, headers: Mapping[str, str], body: bytes, now: float) -> Verdict:
-    """Return what an answer of the Bot Connector means. `now` is in seconds since the epoch."""
+def judge(status: int, fields: Mapping[str, str], body: bytes, now: float) -> Verdict:
+    """Return what an answer of the Bot Connector means.
+
+    `fields` are its header fields by lower-case name; `now` is in seconds since the epoch.
+    """
     kind = _BY_STATUS.get(status, Kind.REFUSED)
     if kind is Kind.DELIVERED:
         return Verdict(kind, message_id=_message_id(body))
@@ -80,7 +83,9 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, now: float) -> V
         return _BY_CODE[code]
     if kind is Kind.REFUSED and code == "BadArgument" and _FOREIGN_CONVERSATION in body.lower():
         return Verdict(Kind.GONE, code)
-    return Verdict(kind, code or f"HTTP {status}", retry_after(headers, now), throttled=status == _THROTTLED)
+    return Verdict(
+        kind, code or f"HTTP {status}", retry_after(fields.get("retry-after"), now), throttled=status == _THROTTLED
+    )
 
 
 def error_code(body: bytes) -> str:
@@ -116,9 +121,9 @@ def _object(text: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def retry_after(headers: Mapping[str, str], now: float) -> float:
-    """Return the seconds that `Retry-After` asks for, 0 when it is absent or unreadable."""
-    text = headers.get("Retry-After", "").strip()[:64]
+def retry_after(text: str | None, now: float) -> float:
+    """Return the seconds that a `Retry-After` asks for, 0 when it is absent or unreadable."""
+    text = (text or "").strip()[:64]
     try:
         seconds = float(text) if text.isdecimal() else parsedate_to_datetime(text).timestamp() - now
     except (ValueError, OverflowError):

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import contextlib
-import datetime
 import hashlib
 import hmac
 import logging
@@ -19,15 +18,12 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from proactive import outbound
 from proactive.addresses import Resolve
 from proactive.outbound import Answer, Outbound, sign, url_error
 from proactive.rooms import room
+from tests.certificates import certificate, server_side
 
 HOSTS = (".logic.azure.com", "hooks.Contoso.com", "10.0.0.5", ".0.0.1", "localhost")
 FLOW = "https://prod-01.westeurope.logic.azure.com"
@@ -602,36 +598,13 @@ async def test_a_url_is_checked_again_when_it_is_used(make):
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate of its own making for the host of FLOW, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(FLOW.removeprefix("https://"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "test.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return certificate(FLOW.removeprefix("https://"), tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
-def tls(certificate: Path) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate)
-    return context
+def tls(authority: Path) -> ssl.SSLContext:
+    return server_side(authority)
 
 
 @pytest.fixture
@@ -648,8 +621,8 @@ def diverted(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, int], int]:
     return ports
 
 
-async def test_a_flow_is_called_over_tls_on_port_443(make, diverted, tls, certificate, monkeypatch):
-    trusting = ssl.create_default_context(cafile=str(certificate))
+async def test_a_flow_is_called_over_tls_on_port_443(make, diverted, tls, authority, monkeypatch):
+    trusting = ssl.create_default_context(cafile=str(authority))
     monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", trusting)
     flow = Flow(status=202)
     async with http_server(flow, tls) as port:

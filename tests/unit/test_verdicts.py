@@ -67,7 +67,7 @@ TELLING = {code for code, (_, kind, _) in TABLE.items() if kind in (Kind.NOT_INS
 
 
 def meaning(status: int, body: bytes = b"", **headers: str) -> Verdict:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    named = {name.replace("_", "-").lower(): value for name, value in headers.items()}
     return judge(status, named, body, NOW.timestamp())
 
 
@@ -302,7 +302,7 @@ bodies = (
 @example(429, b"", "Fri, 31 Dec 9999 23:59:59 -2359")
 @example(429, b"", "Mon, 01 Jan 0001 00:00:00 +2359")
 def test_no_answer_whatever_it_holds_is_an_error_of_ours(status: int, body: bytes, retry_after: str) -> None:
-    verdict = judge(status, {"Retry-After": retry_after}, body, NOW.timestamp())
+    verdict = judge(status, {"retry-after": retry_after}, body, NOW.timestamp())
     assert (verdict.kind is Kind.DELIVERED) == (status < 300)
     assert len(verdict.reason) <= 64
     assert verdict.reason.isascii()
