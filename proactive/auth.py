@@ -16,10 +16,11 @@ import importlib
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
+from proactive.clouds import PUBLIC, Cloud
 from proactive.hosts import check_service_url
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ type Fetch = Callable[[str], Awaitable[dict[str, Any]]]
 _SKEW = 5 * 60  # seconds that our clock and Microsoft's may differ by
 _FRESH = 24 * 60 * 60  # seconds after which keys are fetched again in the background
 _USABLE = 5 * 24 * 60 * 60  # seconds after which keys that could not be fetched again are no longer trusted
-_REFRESH_INTERVAL = 60  # seconds between two refreshes of one cloud's keys that requests caused
+_REFRESH_INTERVAL = 60  # seconds between two refreshes of the keys that requests caused
 _SMALLEST_KEY = 2048  # bits
 _LONGEST_HEADER = 16 * 1024  # characters; Teams' are under 2,000
 _LARGEST_METADATA = 1024 * 1024  # bytes
@@ -52,29 +53,12 @@ class KeysUnavailable(Exception):  # noqa: N818
     """The signing keys could not be fetched and none are cached that could still be used."""
 
 
-@dataclass(frozen=True)
-class Cloud:
-    """A cloud whose Bot Framework signs tokens as `issuer`, with keys that its OpenID metadata leads to."""
-
-    issuer: str
-    metadata_url: str
-
-
-PUBLIC = Cloud(
-    issuer="https://api.botframework.com",
-    metadata_url="https://login.botframework.com/v1/.well-known/openidconfiguration",
-)
-US_GOV = Cloud(
-    issuer="https://api.botframework.us",
-    metadata_url="https://login.botframework.azure.us/v1/.well-known/openidconfiguration",
-)
-
-
 class Authenticator:
     """Checks the tokens on inbound activities, for all bots of this deployment.
 
     `app_ids` are the audiences to accept, `service_hosts` the exact hosts that answers may go to; `allow_loopback` adds
-    loopback addresses to those. One instance serves one event loop, and should live as long as that.
+    loopback addresses to those. Only tokens of Teams in `cloud` count. One instance serves one event loop, and should
+    live as long as that.
     """
 
     def __init__(
@@ -83,7 +67,7 @@ class Authenticator:
         service_hosts: Collection[str],
         *,
         allow_loopback: bool,
-        clouds: Sequence[Cloud] = (PUBLIC, US_GOV),
+        cloud: Cloud = PUBLIC,
         fetch: Fetch | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -91,7 +75,8 @@ class Authenticator:
         self._app_ids = {app_id.lower(): app_id for app_id in app_ids if app_id}
         self._service_hosts = service_hosts
         self._allow_loopback = allow_loopback
-        self._keys = {cloud.issuer: _SigningKeys(cloud, fetch or _fetch_json, clock) for cloud in clouds}
+        self._issuer = cloud.issuer
+        self._keys = _SigningKeys(cloud, fetch or _fetch_json, clock)
         self._clock = clock
         self._jws: PyJWS | None = None
 
@@ -136,10 +121,9 @@ class Authenticator:
         if unverified["header"].get("alg") != "RS256" or not isinstance(key_id, str):
             raise Unauthorized("The token is not signed with RS256, or does not say with which key.")
         # Until the signature is checked, what the token says is used to choose among known things and for nothing else.
-        keys = self._keys.get(issuer) if isinstance(issuer, str) else None
-        if keys is None:
+        if issuer != self._issuer:
             raise Unauthorized("The token is from another issuer.")
-        key = await keys.find(key_id)
+        key = await self._keys.find(key_id)
         if key is None:
             raise Unauthorized("The token is signed with an unknown key.")
         try:
@@ -165,7 +149,7 @@ class _Key:
 
 
 class _SigningKeys:
-    """One cloud's signing keys by key id: fetched when first needed, then kept fresh.
+    """A cloud's signing keys by key id: fetched when first needed, then kept fresh.
 
         fetched           24 h                     5 days
         │ used            │ used, and fetched      │ fetched first: without that,

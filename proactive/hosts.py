@@ -9,14 +9,10 @@ import re
 from collections.abc import Collection
 from functools import lru_cache
 
-# Microsoft Learn, "Send proactive messages" (global, GCC, GCC High, DoD): the address of a cloud that takes requests
-# for all of its regions, by its host.
-_CLOUDS = {
-    "smba.trafficmanager.net": "https://smba.trafficmanager.net/teams/",
-    "smba.infra.gcc.teams.microsoft.com": "https://smba.infra.gcc.teams.microsoft.com/teams",
-    "smba.infra.gov.teams.microsoft.us": "https://smba.infra.gov.teams.microsoft.us/teams",
-    "smba.infra.dod.teams.microsoft.us": "https://smba.infra.dod.teams.microsoft.us/teams",
-}
+from proactive.clouds import CLOUDS
+
+# The address of a cloud that takes requests for all of its regions, by its host.
+_CLOUDS = {cloud.teams_url.split("/")[2]: cloud.teams_url for cloud in CLOUDS.values()}
 TEAMS_SERVICE_HOSTS = frozenset(_CLOUDS)
 
 # No user info, query, fragment, backslash, white space or letter beyond ASCII. ASCII is stated because a

@@ -59,6 +59,7 @@ class Service:
     renewals: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = field(
         init=False, default_factory=WeakValueDictionary
     )
+    tokens: Tokens = field(init=False)
     teams: Teams = field(init=False)
     outbound: Outbound = field(init=False)
     authenticator: Authenticator = field(init=False)
@@ -78,12 +79,16 @@ class Service:
         self.traces = Traces(self.account)
         self.retention = Retention(self.account)
         self.pace = Pace(self.account, settings.requests_per_second, self.clock)
-        self.teams = Teams(Tokens(), settings.service_hosts, allow_loopback=settings.local, clock=self.clock)
+        self.tokens = Tokens(settings.cloud, settings.graph)
+        self.teams = Teams(self.tokens, settings.service_hosts, allow_loopback=settings.local, clock=self.clock)
         self.outbound = Outbound(
             settings.callback_hosts, secret=settings.callback_secret, allow_loopback=settings.local, clock=self.clock
         )
         self.authenticator = Authenticator(
-            [bot.app_id for bot in settings.bots if bot.app_id], settings.service_hosts, allow_loopback=settings.local
+            [bot.app_id for bot in settings.bots if bot.app_id],
+            settings.service_hosts,
+            allow_loopback=settings.local,
+            cloud=settings.cloud,
         )
 
     def bot(self, name: str) -> Bot:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
-from proactive.hosts import TEAMS_SERVICE_HOSTS, is_loopback
+from proactive.certificates import Certificate, read_certificate
+from proactive.clouds import CLOUDS, PUBLIC, Cloud
+from proactive.hosts import TEAMS_SERVICE_HOSTS, check_service_url, is_loopback
 
 type AppType = Literal["UserAssignedMSI", "SingleTenant", "MultiTenant"]
 
@@ -38,6 +40,7 @@ _CALLBACK_HOSTS = (
 )
 _SHORTEST_KEY = 24  # bytes, by Standard Webhooks
 _BOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")  # a GUID; some of them become part of an address
 _HOST = re.compile(r"\.?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _DEVELOPMENT_STORAGE = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
@@ -73,11 +76,37 @@ class StorageAccount:
 
 
 @dataclass(frozen=True)
+class GraphAccess:
+    """How Microsoft Graph is asked, at `url`: as an app with a secret or a certificate, else by managed identity.
+
+    Without a `client_id` no token is sent, which only a stand-in on a laptop puts up with.
+    """
+
+    url: str
+    client_id: str = ""
+    secret: str = field(default="", repr=False)
+    certificate: Certificate | None = field(default=None, repr=False)
+    tenant_id: str = ""
+
+    def covers(self, tenant: str) -> bool:
+        """Tell whether Graph may be asked about a tenant: the configured one or, without that, any."""
+        if self.tenant_id:
+            return tenant.lower() == self.tenant_id
+        return _ID.fullmatch(tenant) is not None or not self.client_id
+
+
+@dataclass(frozen=True)
 class Settings:
-    """Everything that can be configured. Times in the unit their names say, sizes in bytes."""
+    """Everything that can be configured. Times in the unit their names say, sizes in bytes.
+
+    `teams_url` is where a conversation is created with somebody of whom no service URL is known.
+    """
 
     storage: StorageAccount
     bots: tuple[Bot, ...]
+    cloud: Cloud = PUBLIC
+    teams_url: str = PUBLIC.teams_url
+    graph: GraphAccess | None = None
     local: bool = False
     public_url: str = ""
     allow_everyone: bool = False
@@ -105,9 +134,14 @@ def load(env: Mapping[str, str]) -> Settings:
     storage = _storage(read)
     if local:
         _refuse_local_in_azure(env, storage)
+    cloud = _cloud(read)
+    service_hosts = frozenset(read.hosts("PROACTIVE_SERVICE_HOSTS", tuple(TEAMS_SERVICE_HOSTS), suffixes=False))
     return Settings(
         storage=storage,
         bots=_bots(read, local=local),
+        cloud=cloud,
+        teams_url=_teams_url(read, service_hosts, local=local) or cloud.teams_url,
+        graph=_graph(read, cloud, local=local),
         local=local,
         public_url=_public_url(read, local=local),
         allow_everyone=read.flag("PROACTIVE_ALLOW_EVERYONE", default=False),
@@ -116,7 +150,7 @@ def load(env: Mapping[str, str]) -> Settings:
         max_message_bytes=int(read.number("PROACTIVE_MAX_MESSAGE_BYTES", 102_400, least=1024, most=1_048_576)),
         callback_hosts=read.hosts("PROACTIVE_CALLBACK_HOSTS", _CALLBACK_HOSTS, suffixes=True),
         callback_secret=_callback_secret(read),
-        service_hosts=frozenset(read.hosts("PROACTIVE_SERVICE_HOSTS", tuple(TEAMS_SERVICE_HOSTS), suffixes=False)),
+        service_hosts=service_hosts,
         retention_days=int(read.number("PROACTIVE_RETENTION_DAYS", 90, least=1, most=3650)),
         reply_text=env.get("PROACTIVE_REPLY_TEXT", "I only bring notifications: nobody reads what is written here."),
     )
@@ -143,6 +177,12 @@ class _Reader:
             raise SettingsError(f"{name} must be a number.") from None
         if not least <= value <= most:
             raise SettingsError(f"{name} must be between {least:g} and {most:g}.")
+        return value
+
+    def id(self, name: str) -> str:
+        value = self.text(name)
+        if value and not _ID.fullmatch(value):
+            raise SettingsError(f"{name} must be an id: letters, digits and hyphens, as no name or domain has them.")
         return value
 
     def hosts(self, name: str, default: tuple[str, ...], *, suffixes: bool) -> tuple[str, ...]:
@@ -206,9 +246,10 @@ def _bots(read: _Reader, *, local: bool) -> tuple[Bot, ...]:
             "appType": read.text("MicrosoftAppType"),
             "tenantId": read.text("MicrosoftAppTenantId"),
             "password": read.text("MicrosoftAppPassword"),
+            "teamsAppId": read.text("PROACTIVE_TEAMS_APP_ID"),
         },
         {"name": "PROACTIVE_BOT_NAME", "appType": "MicrosoftAppType", "tenantId": "MicrosoftAppTenantId",
-         "password": "MicrosoftAppPassword"},
+         "password": "MicrosoftAppPassword", "teamsAppId": "PROACTIVE_TEAMS_APP_ID"},
     )  # fmt: skip
     try:
         more = json.loads(read.text("PROACTIVE_BOTS") or "[]")
@@ -225,7 +266,10 @@ def _bots(read: _Reader, *, local: bool) -> tuple[Bot, ...]:
         if not item.get("name") or not item.get("appId"):
             raise SettingsError(f"{where} needs a name and an appId.")
         bots.append(_bot(item, {key: f"{where}.{key}" for key in known}))
-    for kind, values in (("name", [bot.name for bot in bots]), ("appId", [bot.app_id for bot in bots if bot.app_id])):
+    for kind, values in (
+        ("name", [bot.name for bot in bots]),
+        ("appId", [bot.app_id.lower() for bot in bots if bot.app_id]),
+    ):
         if len(set(values)) < len(values):
             raise SettingsError(f"PROACTIVE_BOTS names the same {kind} twice.")
     return tuple(bots)
@@ -242,6 +286,8 @@ def _bot(item: Mapping[str, Any], names: Mapping[str, str]) -> Bot:
         raise SettingsError(f"{names['password']} is missing: an app of type {app_type} signs in with it.")
     if item.get("appId") and app_type == "SingleTenant" and not item.get("tenantId"):
         raise SettingsError(f"{names['tenantId']} is missing: an app of type SingleTenant signs in there.")
+    if item.get("teamsAppId") and not _ID.fullmatch(item["teamsAppId"]):
+        raise SettingsError(f"{names['teamsAppId']} must be the id that Teams' app catalogue has given the app.")
     return Bot(
         name=name,
         app_id=item.get("appId", ""),
@@ -250,6 +296,53 @@ def _bot(item: Mapping[str, Any], names: Mapping[str, str]) -> Bot:
         password=item.get("password", ""),
         teams_app_id=item.get("teamsAppId", ""),
     )
+
+
+def _cloud(read: _Reader) -> Cloud:
+    wanted = read.text("PROACTIVE_CLOUD").lower() or PUBLIC.name
+    found = next((cloud for name, cloud in CLOUDS.items() if name.lower() == wanted), None)
+    if found is None:
+        raise SettingsError(f"PROACTIVE_CLOUD must be one of {', '.join(CLOUDS)}.")
+    return found
+
+
+def _teams_url(read: _Reader, service_hosts: frozenset[str], *, local: bool) -> str:
+    url = read.text("PROACTIVE_TEAMS_URL")
+    if url and not check_service_url(url, service_hosts, allow_loopback=local):
+        raise SettingsError("PROACTIVE_TEAMS_URL must be an https address on one of PROACTIVE_SERVICE_HOSTS.")
+    return url
+
+
+def _graph(read: _Reader, cloud: Cloud, *, local: bool) -> GraphAccess | None:
+    url = read.text("PROACTIVE_GRAPH_URL").rstrip("/")
+    host = _address(url)
+    on_loopback = local and is_loopback(host)
+    if url and (not host or not url.startswith(("http://", "https://") if on_loopback else "https://") or "@" in url):
+        raise SettingsError("PROACTIVE_GRAPH_URL must be an https address.")
+    if "?" in url or "#" in url:
+        raise SettingsError("PROACTIVE_GRAPH_URL must be an address without query and fragment.")
+    client_id, tenant_id = read.id("PROACTIVE_GRAPH_CLIENT_ID"), read.id("PROACTIVE_GRAPH_TENANT_ID").lower()
+    secret, certificate = read.text("PROACTIVE_GRAPH_CLIENT_SECRET"), _certificate(read)
+    if not client_id and (secret or certificate):
+        raise SettingsError("PROACTIVE_GRAPH_CLIENT_ID is missing: a secret or a certificate is that of an app.")
+    if secret and certificate:
+        raise SettingsError("PROACTIVE_GRAPH_CLIENT_SECRET and PROACTIVE_GRAPH_CERTIFICATE must not both be set.")
+    if client_id and not (secret or certificate or tenant_id):
+        raise SettingsError("PROACTIVE_GRAPH_TENANT_ID is missing: a managed identity is of one tenant.")
+    if not client_id and not on_loopback:
+        return None
+    return GraphAccess(url or cloud.graph_url, client_id, secret, certificate, tenant_id)
+
+
+def _certificate(read: _Reader) -> Certificate | None:
+    text = read.text("PROACTIVE_GRAPH_CERTIFICATE")
+    try:
+        return read_certificate(text) if text else None
+    except ValueError:
+        raise SettingsError(
+            "PROACTIVE_GRAPH_CERTIFICATE must be PEM text with an RSA private key that is not encrypted"
+            " and the certificate that belongs to it."
+        ) from None
 
 
 def _public_url(read: _Reader, *, local: bool) -> str:

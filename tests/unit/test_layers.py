@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "botbuilder": {"proactive.bot"},
     "botframework": set(),
     "msrest": set(),
-    "msal": {"proactive.tokens"},
+    "msal": {"proactive.signin"},
     "local": set(),
     "tests": set(),
 }

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proactive.clouds import CLOUDS, DOD, GCC, GCC_HIGH, PUBLIC
 from proactive.hosts import TEAMS_SERVICE_HOSTS
-from proactive.settings import Bot, Settings, SettingsError, StorageAccount, load
+from proactive.settings import Bot, GraphAccess, Settings, SettingsError, StorageAccount, load
+from tests.unit.certificates import certificate_pem, other_key_pem, private_key_pem
 
 APP_ID = "11111111-2222-3333-4444-555555555555"
 CLOUD = {
@@ -62,6 +64,9 @@ def test_the_defaults_in_azure_are_the_contracts() -> None:
     assert settings.callback_secret == ""
     assert settings.service_hosts == TEAMS_SERVICE_HOSTS
     assert settings.retention_days == 90
+    assert settings.cloud == PUBLIC
+    assert settings.teams_url == PUBLIC.teams_url
+    assert settings.graph is None
 
 
 def test_the_defaults_on_a_laptop_need_no_bot_and_no_address() -> None:
@@ -86,6 +91,14 @@ def test_an_empty_or_blank_setting_is_an_absent_one() -> None:
         "PROACTIVE_CALLBACK_SECRET",
         "PROACTIVE_SERVICE_HOSTS",
         "PROACTIVE_RETENTION_DAYS",
+        "PROACTIVE_CLOUD",
+        "PROACTIVE_TEAMS_URL",
+        "PROACTIVE_TEAMS_APP_ID",
+        "PROACTIVE_GRAPH_URL",
+        "PROACTIVE_GRAPH_CLIENT_ID",
+        "PROACTIVE_GRAPH_CLIENT_SECRET",
+        "PROACTIVE_GRAPH_CERTIFICATE",
+        "PROACTIVE_GRAPH_TENANT_ID",
         "MicrosoftAppType",
     ]
     for blank in ("", "  "):
@@ -117,6 +130,13 @@ def test_an_empty_or_blank_setting_is_an_absent_one() -> None:
         ),
         ("PROACTIVE_SERVICE_HOSTS", "SMBA.trafficmanager.net", "service_hosts", frozenset({"smba.trafficmanager.net"})),
         ("PROACTIVE_CALLBACK_SECRET", SECRET, "callback_secret", SECRET),
+        ("PROACTIVE_CLOUD", "public", "cloud", PUBLIC),
+        ("PROACTIVE_CLOUD", "gcc", "cloud", GCC),
+        ("PROACTIVE_CLOUD", " GccHigh ", "cloud", GCC_HIGH),
+        ("PROACTIVE_CLOUD", "DOD", "cloud", DOD),
+        ("PROACTIVE_CLOUD", "dod", "teams_url", DOD.teams_url),
+        ("PROACTIVE_CLOUD", "dod", "service_hosts", TEAMS_SERVICE_HOSTS),
+        ("PROACTIVE_TEAMS_URL", GCC.teams_url, "teams_url", GCC.teams_url),
         ("PROACTIVE_REPLY_TEXT", "", "reply_text", ""),
         ("PROACTIVE_REPLY_TEXT", "Ask the help desk.", "reply_text", "Ask the help desk."),
     ],
@@ -161,6 +181,20 @@ def test_the_bots_answer_to_people_is_one_short_line() -> None:
         ("PROACTIVE_CALLBACK_HOSTS", "."),
         ("PROACTIVE_SERVICE_HOSTS", ".trafficmanager.net"),
         ("PROACTIVE_SERVICE_HOSTS", "https://smba.trafficmanager.net/teams"),
+        ("PROACTIVE_CLOUD", "china"),
+        ("PROACTIVE_TEAMS_URL", "http://smba.trafficmanager.net/teams"),
+        ("PROACTIVE_TEAMS_URL", "https://smba.example/teams"),
+        ("PROACTIVE_TEAMS_URL", "http://127.0.0.1:3978/teams"),  # only on a laptop
+        ("PROACTIVE_TEAMS_APP_ID", "apps/1"),
+        ("PROACTIVE_GRAPH_URL", "graph.microsoft.com"),
+        ("PROACTIVE_GRAPH_URL", "http://graph.microsoft.com"),
+        ("PROACTIVE_GRAPH_URL", "http://127.0.0.1:4000"),  # only on a laptop
+        ("PROACTIVE_GRAPH_URL", "https://me@graph.microsoft.com"),
+        ("PROACTIVE_GRAPH_URL", "https://graph.microsoft.com?x"),
+        ("PROACTIVE_GRAPH_URL", "https://["),
+        ("PROACTIVE_GRAPH_CLIENT_ID", "a b"),
+        ("PROACTIVE_GRAPH_TENANT_ID", "contoso.onmicrosoft.com"),
+        ("PROACTIVE_GRAPH_CERTIFICATE", "MIIE"),
         ("PROACTIVE_CALLBACK_SECRET", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         ("PROACTIVE_CALLBACK_SECRET", "whsec_short"),
         ("PROACTIVE_CALLBACK_SECRET", "whsec_" + "*" * 32),
@@ -184,6 +218,8 @@ def test_the_bots_answer_to_people_is_one_short_line() -> None:
         ("PROACTIVE_BOTS", '[{"name": "orders", "appId": "a", "appType": "singletenant"}]'),
         ("PROACTIVE_BOTS", '[{"name": "default", "appId": "a"}]'),
         ("PROACTIVE_BOTS", json.dumps([{"name": "orders", "appId": APP_ID}])),
+        ("PROACTIVE_BOTS", '[{"name": "orders", "appId": "ab"}, {"name": "hr", "appId": "AB"}]'),  # one and the same
+        ("PROACTIVE_BOTS", '[{"name": "orders", "appId": "a", "teamsAppId": "a/b"}]'),
     ],
 )
 def test_a_malformed_setting_stops_the_app_with_one_sentence_that_names_it(name: str, text: str) -> None:
@@ -287,6 +323,136 @@ def test_every_field_of_a_further_bot_is_read() -> None:
 def test_the_main_bot_is_read_under_bot_frameworks_names() -> None:
     settings = cloud(MicrosoftAppType="SingleTenant", MicrosoftAppTenantId="t", MicrosoftAppPassword="p")
     assert settings.bots == (Bot("default", APP_ID, "SingleTenant", "t", "p"),)
+
+
+def test_the_main_bots_teams_app_has_a_setting_of_its_own() -> None:
+    assert cloud(PROACTIVE_TEAMS_APP_ID="catalogue-id").bots[0].teams_app_id == "catalogue-id"
+
+
+# --- Microsoft Graph
+
+CLIENT = {"PROACTIVE_GRAPH_CLIENT_ID": "client"}
+TENANT = "72F988BF-86F1-41AF-91AB-2D7CD011DB47"
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+def test_graph_is_asked_at_the_address_of_the_cloud(name: str) -> None:
+    graph = cloud(**CLIENT, PROACTIVE_CLOUD=name, PROACTIVE_GRAPH_CLIENT_SECRET="s").graph
+    assert graph == GraphAccess(CLOUDS[name].graph_url, "client", "s")
+
+
+def test_graph_may_be_asked_elsewhere_too() -> None:
+    elsewhere = cloud(**CLIENT, PROACTIVE_GRAPH_CLIENT_SECRET="s", PROACTIVE_GRAPH_URL="https://proxy.example/graph/")
+    assert elsewhere.graph == GraphAccess("https://proxy.example/graph", "client", "s")
+
+
+def test_without_a_client_id_there_is_no_graph() -> None:
+    assert cloud(PROACTIVE_GRAPH_URL="https://graph.microsoft.com", PROACTIVE_GRAPH_TENANT_ID=TENANT).graph is None
+    assert local(PROACTIVE_GRAPH_URL="https://graph.microsoft.com").graph is None
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:4000", "http://localhost:4000/v", "https://[::1]:4000"])
+def test_a_stand_in_on_the_laptop_is_asked_without_an_app(url: str) -> None:
+    assert local(PROACTIVE_GRAPH_URL=url).graph == GraphAccess(url)
+
+
+def test_the_addresses_of_teams_may_be_on_the_laptop() -> None:
+    assert local(PROACTIVE_TEAMS_URL="http://127.0.0.1:3978/teams").teams_url == "http://127.0.0.1:3978/teams"
+
+
+def test_teams_may_be_at_a_host_that_is_listed() -> None:
+    settings = cloud(PROACTIVE_SERVICE_HOSTS="teams.example", PROACTIVE_TEAMS_URL="https://teams.example/x")
+    assert settings.teams_url == "https://teams.example/x"
+
+
+def test_without_secret_and_certificate_graph_is_asked_as_an_identity_of_one_tenant() -> None:
+    graph = cloud(**CLIENT, PROACTIVE_GRAPH_TENANT_ID=TENANT).graph
+    assert graph == GraphAccess(PUBLIC.graph_url, "client", tenant_id=TENANT.lower())
+    assert "PROACTIVE_GRAPH_TENANT_ID" in refusal({**CLOUD, **CLIENT})
+
+
+@pytest.mark.parametrize(
+    ("env", "named"),
+    [
+        ({"PROACTIVE_GRAPH_CLIENT_SECRET": "s"}, "PROACTIVE_GRAPH_CLIENT_ID"),
+        ({"PROACTIVE_GRAPH_CERTIFICATE": private_key_pem() + certificate_pem()}, "PROACTIVE_GRAPH_CLIENT_ID"),
+        (
+            {
+                **CLIENT,
+                "PROACTIVE_GRAPH_CERTIFICATE": private_key_pem() + certificate_pem(),
+                "PROACTIVE_GRAPH_CLIENT_SECRET": "s",
+            },
+            "PROACTIVE_GRAPH_CERTIFICATE",
+        ),
+    ],
+)
+def test_what_graph_is_asked_with_has_to_be_whole_and_only_one_thing(env: dict[str, str], named: str) -> None:
+    assert named in refusal({**CLOUD, **env})
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        private_key_pem() + certificate_pem(),
+        certificate_pem() + private_key_pem(),
+        (private_key_pem() + certificate_pem()).replace("\n", "\\n"),
+        (private_key_pem() + certificate_pem()).replace("\n", " "),
+        "Bag Attributes\r\n" + (private_key_pem() + certificate_pem()).replace("\n", "\r\n"),
+    ],
+    ids=["key first", "certificate first", "in one line with \\n", "in one line with blanks", "as openssl writes it"],
+)
+def test_a_certificate_is_read_however_it_was_pasted(pasted: str) -> None:
+    graph = cloud(**CLIENT, PROACTIVE_GRAPH_CERTIFICATE=pasted).graph
+    assert graph is not None
+    assert graph.certificate == (private_key_pem(), certificate_pem())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        private_key_pem(),
+        certificate_pem(),
+        other_key_pem() + certificate_pem(),
+        private_key_pem(password=b"sesame") + certificate_pem(),
+        other_key_pem(elliptic=True) + certificate_pem(),
+        private_key_pem()[:300] + "-----END PRIVATE KEY-----" + certificate_pem(),
+        private_key_pem() + certificate_pem().replace("A", "*"),
+        private_key_pem() + certificate_pem().replace("M", "Q"),
+    ],
+    ids=[
+        "no certificate",
+        "no key",
+        "another's key",
+        "encrypted",
+        "no RSA",
+        "cut",
+        "no base64",
+        "no certificate in it",
+    ],
+)
+def test_a_certificate_that_nobody_could_sign_in_with_is_named_without_being_shown(wrong: str) -> None:
+    sentence = refusal({**CLOUD, **CLIENT, "PROACTIVE_GRAPH_CERTIFICATE": wrong})
+    assert sentence.startswith("PROACTIVE_GRAPH_CERTIFICATE")
+    assert wrong[60:100] not in sentence
+
+
+@pytest.mark.parametrize(
+    ("access", "tenant", "covered"),
+    [
+        (GraphAccess("u", "client", "s", tenant_id="one"), "one", True),
+        (GraphAccess("u", "client", "s", tenant_id="one"), "ONE", True),
+        (GraphAccess("u", "client", "s", tenant_id="one"), "other", False),
+        (GraphAccess("u", "client", "s", tenant_id="one"), "", False),
+        (GraphAccess("u", "client", "s"), "one", True),
+        (GraphAccess("u", "client", "s"), "", False),
+        (GraphAccess("u", "client", "s"), "../common", False),
+        (GraphAccess("u"), "", True),
+    ],
+)
+def test_graph_is_for_the_tenant_that_is_set_or_else_for_that_of_each_send(
+    access: GraphAccess, tenant: str, covered: bool
+) -> None:
+    assert access.covers(tenant) is covered
 
 
 # --- storage
@@ -397,9 +563,12 @@ def test_no_secret_shows_when_settings_are_printed() -> None:
         MicrosoftAppPassword="open sesame",
         PROACTIVE_CALLBACK_SECRET=SECRET,
         AzureWebJobsStorage="AccountName=a;AccountKey=c2VjcmV0",
+        **CLIENT,
+        PROACTIVE_GRAPH_CERTIFICATE=private_key_pem() + certificate_pem(),
     )
-    shown = f"{settings!r} {settings}"
-    assert not [secret for secret in ("open sesame", SECRET, "c2VjcmV0") if secret in shown]
+    with_secret = cloud(**CLIENT, PROACTIVE_GRAPH_CLIENT_SECRET="gr4ph")
+    shown = f"{settings!r} {settings} {with_secret!r} {settings.graph and settings.graph.certificate!r}"
+    assert not [secret for secret in ("open sesame", SECRET, "c2VjcmV0", "gr4ph", "PRIVATE KEY") if secret in shown]
 
 
 def test_no_secret_shows_in_the_sentence_about_it() -> None:
@@ -423,7 +592,13 @@ names = st.sampled_from(
         "PROACTIVE_CALLBACK_HOSTS",
         "PROACTIVE_CALLBACK_SECRET",
         "PROACTIVE_PUBLIC_URL",
+        "PROACTIVE_CLOUD",
+        "PROACTIVE_GRAPH_CERTIFICATE",
+        "PROACTIVE_GRAPH_CLIENT_ID",
+        "PROACTIVE_GRAPH_TENANT_ID",
+        "PROACTIVE_GRAPH_URL",
         "PROACTIVE_RETENTION_DAYS",
+        "PROACTIVE_TEAMS_URL",
         "MicrosoftAppType",
         "WEBSITE_SITE_NAME",
     ]

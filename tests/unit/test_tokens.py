@@ -1,6 +1,7 @@
 """Outbound tokens. MSAL itself runs here; only what it reaches the network with is replaced."""
 
 import asyncio
+import base64
 import json
 import logging
 import subprocess
@@ -12,20 +13,31 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import jwt
 import pytest
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import ClientAuthenticationError
 from azure.core.pipeline import PipelineContext, PipelineRequest
 from azure.core.pipeline.transport import HttpRequest
 from azure.storage.queue.aio import QueueServiceClient
+from cryptography.hazmat.primitives import hashes
 
+from proactive.certificates import Certificate
+from proactive.clouds import CLOUDS, PUBLIC
+from proactive.settings import GraphAccess
 from proactive.tokens import BotCredentials, StorageCredential, TokenError, Tokens
+from tests.unit.certificates import certificate, certificate_pem, private_key_pem
 
 SECRET = "p4ssw0rd~canary"
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 SINGLE = BotCredentials("app-single", "SingleTenant", TENANT, SECRET)
 MULTI = BotCredentials("app-multi", "MultiTenant", "", SECRET)
 MANAGED = BotCredentials("app-managed", "UserAssignedMSI")
+OTHER_TENANT = "0b7b9d1e-53ab-43c7-8f4f-52b9a1c0b0aa"
+GRAPH = "https://graph.microsoft.com"
+BY_SECRET = GraphAccess(GRAPH, "app-graph", SECRET)
+BY_CERTIFICATE = GraphAccess(GRAPH, "app-graph", certificate=Certificate(private_key_pem(), certificate_pem()))
+BY_IDENTITY = GraphAccess(GRAPH, "app-graph", tenant_id=TENANT)
 STORAGE_SCOPE = "https://storage.azure.com/.default"
 LIFETIME = 3600
 
@@ -154,6 +166,94 @@ async def test_a_bot_with_a_managed_identity_asks_the_platform(tokens: Tokens, e
 async def test_each_bot_has_its_own_token(tokens: Tokens, entra: EntraId) -> None:
     got = [await tokens.bot_token(bot) for bot in (SINGLE, MULTI, MANAGED, SINGLE, MULTI, MANAGED)]
     assert got == ["token-1", "token-2", "token-3"] * 2
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+async def test_bots_sign_in_at_the_endpoint_of_their_cloud(name: str, clock: Clock, entra: EntraId) -> None:
+    cloud = CLOUDS[name]
+    tokens = Tokens(cloud, clock=clock, http_client=entra)
+    for bot in (SINGLE, MULTI, MANAGED):
+        await tokens.bot_token(bot)
+    single, multi, managed = entra.sign_ins
+    assert single["url"] == f"{cloud.sign_in_url}/{TENANT}/oauth2/v2.0/token"
+    assert multi["url"] == f"{cloud.sign_in_url}/{cloud.sign_in_tenant}/oauth2/v2.0/token"
+    assert single["scope"] == multi["scope"] == f"{cloud.bot_framework}/.default"
+    assert managed["resource"] == cloud.bot_framework
+
+
+# --- Microsoft Graph
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+async def test_graph_is_signed_in_to_in_the_tenant_that_is_asked_about(name: str, clock: Clock, entra: EntraId) -> None:
+    cloud = CLOUDS[name]
+    tokens = Tokens(cloud, GraphAccess("https://proxy.example", "app-graph", SECRET), clock=clock, http_client=entra)
+    asked = [TENANT, OTHER_TENANT, TENANT.upper(), OTHER_TENANT]
+    assert [await tokens.graph_token(tenant) for tenant in asked] == ["token-1", "token-2"] * 2
+    assert [sign_in["url"] for sign_in in entra.sign_ins] == [
+        f"{cloud.sign_in_url}/{tenant}/oauth2/v2.0/token" for tenant in (TENANT, OTHER_TENANT)
+    ]
+    assert {sign_in["scope"] for sign_in in entra.sign_ins} == {f"{cloud.graph_url}/.default"}
+    assert {(sign_in["client_id"], sign_in["client_secret"]) for sign_in in entra.sign_ins} == {("app-graph", SECRET)}
+    assert entra.threads == {False}
+
+
+async def test_graph_is_signed_in_to_with_a_certificate(clock: Clock, entra: EntraId) -> None:
+    assert await Tokens(PUBLIC, BY_CERTIFICATE, clock=clock, http_client=entra).graph_token(TENANT) == "token-1"
+    (sign_in,) = entra.sign_ins
+    assert "client_secret" not in sign_in
+    assertion = sign_in["client_assertion"]
+    claims = jwt.decode(
+        assertion, certificate().public_key(), algorithms=["PS256"], audience=sign_in["url"], issuer="app-graph"
+    )
+    assert claims["sub"] == "app-graph"
+    thumbprint = base64.urlsafe_b64encode(certificate().fingerprint(hashes.SHA256())).rstrip(b"=").decode()
+    assert jwt.get_unverified_header(assertion)["x5t#S256"].rstrip("=") == thumbprint
+    assert "PRIVATE KEY" not in repr(sign_in)
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+async def test_graph_is_asked_as_a_managed_identity_where_nothing_else_is_set(
+    name: str, clock: Clock, entra: EntraId
+) -> None:
+    assert await Tokens(CLOUDS[name], BY_IDENTITY, clock=clock, http_client=entra).graph_token(TENANT) == "token-1"
+    (sign_in,) = entra.sign_ins
+    assert sign_in["resource"] == CLOUDS[name].graph_url
+    assert sign_in["client_id"] == "app-graph"
+    assert entra.discoveries == []
+
+
+async def test_a_stand_in_for_graph_is_asked_without_a_token(clock: Clock, entra: EntraId) -> None:
+    assert await Tokens(PUBLIC, GraphAccess("http://127.0.0.1"), clock=clock, http_client=entra).graph_token("x") == ""
+    assert entra.sign_ins == []
+
+
+@pytest.mark.parametrize("graph", [None, BY_IDENTITY], ids=["no Graph", "Graph of one tenant"])
+async def test_graph_has_no_token_for_a_tenant_that_it_is_not_used_for(
+    graph: GraphAccess | None, clock: Clock, entra: EntraId
+) -> None:
+    with pytest.raises(TokenError, match="PROACTIVE_GRAPH_TENANT_ID"):
+        await Tokens(PUBLIC, graph, clock=clock, http_client=entra).graph_token(OTHER_TENANT)
+    assert entra.sign_ins == []
+
+
+async def test_a_token_that_graph_refused_is_made_anew_for_that_tenant_alone(clock: Clock, entra: EntraId) -> None:
+    tokens = Tokens(PUBLIC, BY_SECRET, clock=clock, http_client=entra)
+    tokens.forget_graph(TENANT)  # nothing to forget yet
+    assert [await tokens.graph_token(tenant) for tenant in (TENANT, OTHER_TENANT)] == ["token-1", "token-2"]
+    clock.now += 60
+    tokens.forget_graph(TENANT.upper())
+    assert [await tokens.graph_token(tenant) for tenant in (TENANT, OTHER_TENANT)] == ["token-3", "token-2"]
+
+
+async def test_graph_and_a_bot_of_the_same_app_have_tokens_of_their_own(clock: Clock, entra: EntraId) -> None:
+    tokens = Tokens(PUBLIC, GraphAccess(GRAPH, SINGLE.app_id, SECRET), clock=clock, http_client=entra)
+    assert await tokens.bot_token(SINGLE) == "token-1"
+    assert await tokens.graph_token(TENANT) == "token-2"
+    assert [sign_in["scope"] for sign_in in entra.sign_ins] == [
+        "https://api.botframework.com/.default",
+        "https://graph.microsoft.com/.default",
+    ]
 
 
 # --- when
@@ -289,6 +389,31 @@ async def test_a_refused_sign_in_names_the_setting_and_entra_ids_code(
     assert text.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("graph", "description", "named"),
+    [
+        (BY_SECRET, "AADSTS7000215: Invalid client secret provided.", "PROACTIVE_GRAPH_CLIENT_SECRET, which is wrong"),
+        (BY_SECRET, "AADSTS7000222: The secret has expired.", "PROACTIVE_GRAPH_CLIENT_SECRET, which has expired"),
+        (BY_CERTIFICATE, "AADSTS700027: The certificate is unknown.", "PROACTIVE_GRAPH_CERTIFICATE, which is not"),
+        (BY_SECRET, "AADSTS700016: Application was not found.", "PROACTIVE_GRAPH_CLIENT_ID and PROACTIVE_GRAPH_TENANT"),
+        (BY_SECRET, "AADSTS7000229: No service principal.", "nobody has consented"),
+        (BY_SECRET, "AADSTS90002: Tenant not found.", "PROACTIVE_GRAPH_TENANT_ID, as there is no such tenant"),
+        (BY_CERTIFICATE, "AADSTS99999: Something new.", "PROACTIVE_GRAPH_CERTIFICATE"),
+        (BY_IDENTITY, "Identity not found", "PROACTIVE_GRAPH_CLIENT_ID"),
+    ],
+)
+async def test_a_refused_sign_in_to_graph_names_graphs_setting(
+    clock: Clock, entra: EntraId, graph: GraphAccess, description: str, named: str
+) -> None:
+    entra.refusal = refuse("invalid_client", f"{description} {SECRET}", 401)
+    tokens = Tokens(PUBLIC, graph, clock=clock, http_client=entra)
+    with pytest.raises(TokenError) as failure:
+        await tokens.graph_token(TENANT)
+    assert named in str(failure.value)
+    assert "MicrosoftApp" not in str(failure.value)
+    assert SECRET not in str(failure.value)
+
+
 async def test_an_unknown_tenant_names_the_tenant_setting(clock: Clock) -> None:
     class NoSuchTenant(EntraId):
         def get(self, url: str, **request: Any) -> Answer:
@@ -296,6 +421,8 @@ async def test_an_unknown_tenant_names_the_tenant_setting(clock: Clock) -> None:
 
     with pytest.raises(TokenError, match="MicrosoftAppTenantId"):
         await Tokens(clock=clock, http_client=NoSuchTenant()).bot_token(SINGLE)
+    with pytest.raises(TokenError, match="PROACTIVE_GRAPH_TENANT_ID"):
+        await Tokens(PUBLIC, BY_SECRET, clock=clock, http_client=NoSuchTenant()).graph_token(TENANT)
 
 
 @pytest.mark.parametrize("bot", [SINGLE, MULTI, MANAGED], ids=lambda bot: bot.app_type)
@@ -457,7 +584,7 @@ def test_msal_is_imported_in_a_thread_and_its_own_transport_has_a_time_out() -> 
     # A platform endpoint that takes the connection and never answers; the time-out is shortened from 10 s.
     script = """
 import asyncio, os, socket, sys, threading
-import proactive.tokens
+import proactive.signin
 from proactive.tokens import BotCredentials, TokenError, Tokens
 
 class Watch:
@@ -469,7 +596,7 @@ sys.meta_path.insert(0, Watch())
 silent = socket.create_server(("127.0.0.1", 0))
 os.environ["IDENTITY_ENDPOINT"] = f"http://127.0.0.1:{silent.getsockname()[1]}/token"
 os.environ["IDENTITY_HEADER"] = "x"
-proactive.tokens._SIGN_IN_TIMEOUT = 0.2
+proactive.signin._SIGN_IN_TIMEOUT = 0.2
 
 async def main():
     try:
