@@ -103,7 +103,7 @@ class Door:
         if struck.delay:
             await asyncio.sleep(struck.delay)
         if fault.cut:
-            _hang_up(http, reset=fault.cut == "reset")
+            hang_up(http, reset=fault.cut == "reset")
             return None
         if fault.status is not None:
             if fault.status == 429:
@@ -112,7 +112,8 @@ class Door:
         return answer or self._connector.perform(request, self._connector.locate(request))
 
 
-def _hang_up(http: web.Request, *, reset: bool) -> None:
+def hang_up(http: web.Request, *, reset: bool) -> None:
+    """Cut the connection of a request without an answer: by a TCP reset, or by just closing it."""
     transport = http.transport
     if transport is None:
         return
