@@ -200,8 +200,8 @@ class Calls:
             answer = _object(part)
             status, headers = answer.get("status"), _object(answer.get("headers"))
             if isinstance(status, int):
-                named = {name.title(): str(value) for name, value in headers.items()}
-                wait = retry_after(named, self._clock())
+                named = {name.lower(): str(value) for name, value in headers.items()}
+                wait = retry_after(named.get("retry-after"), self._clock())
                 found[str(answer.get("id"))] = Said(status, _object(answer.get("body")), wait)
         return found
 
@@ -245,7 +245,7 @@ class Calls:
                     said += part
                     if len(said) > _LARGEST_ANSWER:
                         raise GraphError("answerTooLarge")
-                return Said(answer.status, _parsed(said), retry_after(answer.headers, self._clock()))
+                return Said(answer.status, _parsed(said), retry_after(answer.headers.get("Retry-After"), self._clock()))
         except (self._http.ClientError, TimeoutError, OSError):
             return Said(0, {})
 

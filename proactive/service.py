@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from proactive.auth import Authenticator
+from proactive.graph import Graph
 from proactive.limits import Limits
 from proactive.outbound import Outbound
 from proactive.pace import Pace
@@ -61,6 +62,7 @@ class Service:
     )
     tokens: Tokens = field(init=False)
     teams: Teams = field(init=False)
+    graph: Graph | None = field(init=False, default=None)
     outbound: Outbound = field(init=False)
     authenticator: Authenticator = field(init=False)
 
@@ -81,6 +83,10 @@ class Service:
         self.pace = Pace(self.account, settings.requests_per_second, self.clock)
         self.tokens = Tokens(settings.cloud, settings.graph)
         self.teams = Teams(self.tokens, settings.service_hosts, allow_loopback=settings.local, clock=self.clock)
+        if settings.graph:
+            self.graph = Graph(
+                f"{settings.graph.url}/v1.0", self.tokens.graph_token, clock=self.clock, forget=self.tokens.forget_graph
+            )
         self.outbound = Outbound(
             settings.callback_hosts, secret=settings.callback_secret, allow_loopback=settings.local, clock=self.clock
         )
@@ -100,8 +106,15 @@ class Service:
         own = {bot.tenant_id.lower()} - {""}
         return await self.conversations.tenants(bot.name, "" if wanted in own else wanted) | own
 
+    def graph_of(self, tenant: str) -> Graph | None:
+        """Return Microsoft Graph where it is configured and may be asked about a tenant."""
+        access = self.settings.graph
+        return self.graph if access and access.covers(tenant) else None
+
     async def close(self) -> None:
         """Close all connections."""
         await self.teams.close()
+        if self.graph:
+            await self.graph.close()
         await self.outbound.close()
         await self.account.close()
