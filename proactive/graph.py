@@ -6,6 +6,7 @@ seconds that Graph asks for are waited for within a call.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import batched
 from typing import Literal
@@ -32,13 +33,15 @@ PEOPLE_PERMISSION = "User.Read.All"
 GROUPS_PERMISSION = "GroupMember.Read.All"
 INSTALL_PERMISSION = "TeamsAppInstallation.ReadWriteSelfForUser.All"
 
+log = logging.getLogger(__name__)
+
 type Name = tuple[str, str]  # "person" or "user", and the name
 
 _BATCHES_AT_ONCE = 4  # Graph runs the requests of one batch side by side as it is
 _PAGE = 999  # the most that Graph gives
-_NOT_FOUND, _CONFLICT = 404, 409
-# What Graph says about one name that is not one: bad requests and not found.
-_NOBODY = (400, 404)
+_BAD_REQUEST, _NOT_FOUND, _CONFLICT = 400, 404, 409
+# What Graph says about a single name that nobody has. One odd name must not fail the others.
+_NOBODY = (_BAD_REQUEST, _NOT_FOUND)
 
 
 class Graph:
@@ -98,12 +101,14 @@ class Graph:
         """Take batches from those that several take from, until there are none or one fails."""
         for batch in batches:
             failed: Said | None = None
-            answers = await self._calls.batch(tenant, [query for _, query in batch])
+            answers = await self._calls.batch(tenant, [query for _, query in batch], PEOPLE_PERMISSION)
             for ((kind, name), _), said in zip(batch, answers, strict=True):
                 if said.status == 200:
                     one = read_account(said.body)
                     accounts = best(name, [one] if one else read_accounts(said.body))
                 elif said.status in _NOBODY:
+                    if said.status == _BAD_REQUEST:
+                        log.warning("Microsoft Graph takes a name for malformed: %s", said.reason)
                     accounts = []
                 else:
                     failed = said

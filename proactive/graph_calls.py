@@ -153,18 +153,18 @@ class Calls:
             if said.status not in _PASSING or not await patience.wait(said.retry_after):
                 return said
 
-    async def batch(self, tenant: str, paths: Sequence[str]) -> list[Said]:
-        """Get at most 20 paths in one request and return their answers in order; only the throttled are asked again."""
+    async def batch(self, tenant: str, paths: Sequence[str], permission: str) -> list[Said]:
+        """Get at most 20 paths in one request and return their answers in order; only the throttled are asked again.
+
+        Raises `GraphError` where the batch as a whole is refused.
+        """
         answers: dict[int, Said] = {}
         missing = list(range(len(paths)))
         patience = _Patience()
         while missing:
             wanted = [{"id": str(place), "method": "GET", "url": paths[place]} for place in missing]
             said = await self.ask(tenant, "POST", "/$batch", {"requests": wanted})
-            if said.status != 200:
-                answers |= dict.fromkeys(missing, said)
-                break
-            came = self._answers(said.body)
+            came = self._answers(self.good(said, permission))
             answers |= {place: came.get(str(place), Said(0, {})) for place in missing}
             missing = [place for place in missing if answers[place].status in _PASSING]
             if missing and not await patience.wait(max(answers[place].retry_after for place in missing)):

@@ -45,8 +45,8 @@ class TeamsApp:
 class Organisation:
     """All that Graph knows about one tenant.
 
-    `blocked` holds the ids of people whom a policy forbids the apps; `installed` the installation of each person and
-    app; `generation` changes with every change of people, for indexes.
+    `blocked` holds the ids of people whom a policy forbids the apps, `installed` the installation of each person and
+    app.
     """
 
     def __init__(self, tenant: str = CONTOSO, apps: Iterable[TeamsApp] = (TeamsApp(),)) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -43,14 +43,12 @@ class GraphStats:
     `calls`     HTTP requests by kind; a batch is one
     `within`    requests within batches, by kind
     `statuses`  answers by HTTP status, those within batches included; 0 stands for a connection cut without an answer
-    `asked`     every path and query asked for, decoded, those within batches included
     `tokens`    the bearer tokens that came, each once. Not for logs
     """
 
     calls: Counter[str] = field(default_factory=Counter)
     within: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
-    asked: list[str] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     in_flight: int = 0
     peak: int = 0
@@ -221,7 +219,6 @@ class GraphStandIn:
         parts = urlsplit(request.url)
         path = unquote(parts.path)
         routed = route(request.method, parts.path)
-        self.stats.asked.append(f"{path}?{unquote(parts.query)}" if parts.query else path)
         if routed is None:
             counts["other"] += 1
             return refuse("BadRequest", f"Resource not found for the segment '{path}'.")
@@ -230,11 +227,13 @@ class GraphStandIn:
         decoded = {name: unquote(value) for name, value in ids.items()}
         query = dict(parse_qsl(parts.query))
         asked = Asked(kind, request.base, parts.path, decoded, query, request.headers, request.body)
-        fault = self._faults.strike(kind, self.stats.asked[-1])
-        if fault is not None and (not fault.accepted or fault.kind is None):
-            return await self._strike(fault) or await self._perform(organisation, asked)
-        answer = await self._perform(organisation, asked)
-        return await self._strike(fault) or answer
+        fault = self._faults.strike(kind, f"{path}?{unquote(parts.query)}")
+        if fault is None:
+            return await self._perform(organisation, asked)
+        if fault.accepted:
+            answer = await self._perform(organisation, asked)
+            return await self._strike(fault) or answer
+        return await self._strike(fault) or await self._perform(organisation, asked)
 
     async def _perform(self, organisation: Organisation, asked: Asked) -> Answer:
         answer, installed = self.rules.perform(organisation, asked)
@@ -251,10 +250,6 @@ class GraphStandIn:
         if fault.cut:
             raise _CutError(reset=fault.cut == "reset")
         return fault.answer() if fault.status is not None else None
-
-    def enrol(self, organisations: Iterable[Organisation]) -> None:
-        """Serve these organisations too."""
-        self._organisations |= {organisation.tenant.lower(): organisation for organisation in organisations}
 
 
 class _CutError(Exception):

@@ -123,7 +123,7 @@ async def test_quotes_and_letters_beyond_ascii_are_found(graph, contoso):
 
 
 async def test_names_travel_in_batches_of_twenty_several_at_once(contoso, clock):
-    async with GraphStandIn(contoso.organisation, latency=0.05) as there:
+    async with GraphStandIn(contoso.organisation, latency=0.2) as there:
         graph = Graph(there.base_url, no_token, clock=clock)
         found = await graph.look_up(CONTOSO, [("person", person.mail) for person in contoso.people])
         await graph.close()
@@ -136,6 +136,25 @@ async def test_only_what_was_throttled_within_a_batch_is_asked_again(graph, cont
     found = await graph.look_up(CONTOSO, [("person", person.mail) for person in contoso.people[:20]])
     assert [len(accounts) for accounts in found.values()] == [1] * 20
     assert (there.hits(number), there.stats.calls["batch"], there.stats.within["users"]) == (2, 2, 22)
+
+
+async def test_throttling_at_random_loses_nobody(graph, contoso, there, monkeypatch):
+    monkeypatch.setattr("proactive.graph_calls._FIRST_PAUSE", 0.001)
+    number = there.fault(GraphFault(status=429, kind="users", probability=0.2, seed=4))
+    names = [("person", person.mail) for person in contoso.people]
+    assert [len(accounts) for accounts in (await graph.look_up(CONTOSO, names)).values()] == [1] * 60
+    assert there.hits(number) > 5
+
+
+async def test_one_malformed_name_is_nobody_but_a_malformed_batch_is_an_error(graph, contoso, there, caplog):
+    names = [("person", person.mail) for person in contoso.people[:3]]
+    there.fault(GraphFault(status=400, kind="batch", times=1))
+    with pytest.raises(GraphError, match="BadRequest"):
+        await graph.look_up(CONTOSO, names)
+    there.fault(GraphFault(status=400, kind="users", times=1))
+    found = await graph.look_up(CONTOSO, names)
+    assert sorted(len(accounts) for accounts in found.values()) == [0, 1, 1]
+    assert "malformed" in caplog.text
 
 
 async def test_a_long_wait_is_handed_on_and_what_was_found_is_not_asked_for_again(graph, contoso, there):
@@ -468,6 +487,6 @@ async def test_no_name_address_or_token_is_logged_or_in_an_error(contoso, clock,
             there.clear()
         await graph.close()
     text = caplog.text + "\n".join(said)
-    assert len(said) == 22  # a name that Graph finds malformed or nowhere is nobody
+    assert len(said) == 24
     for secret in (contoso.quoted.mail, "O'Brien", "everyone@", "s3cret-token", contoso.quoted.object_id):
         assert secret not in text
