@@ -36,6 +36,7 @@ from proactive.tickets import LONGEST
 
 _INVALID = 400
 _FEW = 1000  # recipients that are looked up before the answer goes out
+_MOST_NAMED = 20  # tenants that an error lists
 _FEW_IDS = 12_000  # recipients by id, of whom nothing has to be looked up
 
 
@@ -191,10 +192,11 @@ async def sender_errors(service: Service, bot_name: Any, tenant: Any, *, all_ten
         return [FieldError("/bot", detail)]
     named = tenant.lower() if isinstance(tenant, str) else ""
     tenants = await service.tenants(bot, named)
+    known = ", ".join(sorted(tenants)[:_MOST_NAMED]) or "none yet"
     if tenant and named not in tenants:
-        return [FieldError("/tenant", f"The bot {bot.name} is not used in this tenant.")]
+        return [FieldError("/tenant", f"The bot {bot.name} is not used in this tenant; it is used in: {known}.")]
     if not tenant and len(tenants) > 1 and not all_tenants:
-        return [FieldError("/tenant", f"The bot {bot.name} is used in several tenants: name one of them.")]
+        return [FieldError("/tenant", f"The bot {bot.name} is used in several tenants: name one of them: {known}.")]
     return []
 
 
