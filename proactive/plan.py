@@ -18,9 +18,11 @@ from proactive.recipients import PLAN_FAILED, Batch, Cursor, recipients
 from proactive.relay import later, put_watched, watched
 from proactive.service import Service
 from proactive.store.account import LANES, PLANS, WAITS, Row
-from proactive.store.chunks import SIZE, Chunk, row_of
+from proactive.store.chunks import DATA, SIZE, Chunk, row_of
 from proactive.store.drafts import BYTES, ROWS, Draft, weight
 from proactive.store.errors import Conflict, InDoubt, Stale
+from proactive.store.pack import cut
+from proactive.store.pack import weight as weight_of
 
 log = logging.getLogger(__name__)
 
@@ -91,12 +93,14 @@ class _Drawing:
         self._people: list[Planned] = []
         self._rows: list[Row] = []
         self._weight = 0
+        self._data = 0
 
     async def add(self, people: Sequence[Planned], cursor: Cursor) -> None:
         """Add people; `cursor` says where to go on behind them."""
         self._people += people
+        self._data += sum(weight_of(recipient.data) for recipient, _ in people)
         named = self._draft.cursor is None and cursor is not None
-        if self._people and (named or len(self._people) >= SIZE):
+        if self._people and (named or len(self._people) >= SIZE or self._data >= DATA):
             await self._cut()
         if named:
             self._draft = replace(self._draft, named=self._draft.chunks)
@@ -107,7 +111,7 @@ class _Drawing:
 
     async def _cut(self) -> None:
         chunks = divide(self._send.id, self._draft.name, self._people, self._draft.chunks)
-        self._people = []
+        self._people, self._data = [], 0
         for chunk in chunks:
             row = row_of(chunk)
             # With a cursor a draft must end where a cut ends: what it has is never made again.
@@ -140,12 +144,12 @@ class _Drawing:
 
 
 def divide(send_id: str, plan_name: str, people: Sequence[Planned], first: int = 0) -> list[Chunk]:
-    """Return chunks of about equal size, numbered from `first` on."""
+    """Return chunks of about equal size, numbered from `first` on; smaller ones where people have much data."""
     count = max(1, -(-len(people) // SIZE))
     size = max(1, -(-len(people) // count))
     chunks = []
-    for number, start in enumerate(range(0, len(people), size), first):
-        some = people[start : start + size]
+    data = [recipient.data for recipient, _ in people]
+    for number, some in enumerate(cut(people, data, size, DATA), first):
         results = {n: result for n, (_, result) in enumerate(some) if result}
         chunks.append(Chunk(send_id, plan_name, number, [recipient for recipient, _ in some], results))
     return chunks or [Chunk(send_id, plan_name, first, [])]

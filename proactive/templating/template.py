@@ -84,7 +84,14 @@ class Template:
 
         Raises `TemplateError` where the data do not fit it, or it costs too much, and `FilledTooLargeError`.
         """
+        return self._run(Scope(data, data, recipient, now, Budget(most)))
+
+    def fill_text(self, data: Any, recipient: Mapping[str, Any], now: datetime, most: int) -> str:
+        """Return the value filled like `fill`, as a text whatever its type."""
         scope = Scope(data, data, recipient, now, Budget(most))
+        return written(scope, self._run(scope))
+
+    def _run(self, scope: Scope) -> Any:
         try:
             filled = self.build(scope)
         except OutputTooLargeError as error:
