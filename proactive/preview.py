@@ -4,6 +4,7 @@ Nothing is kept and nothing is sent. People are looked at some hundreds at a tim
 are held, so that a preview for everyone takes no more memory than one for a few.
 """
 
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -25,6 +26,7 @@ _BATCH = 500  # people looked at together
 _MOST = 200_000  # people looked at in all: more would outlast the call
 _FIRST = 100
 _FILLED = 1_000  # people whose message is filled: some tenths of a second
+_FILLING = 2.0  # seconds after which no more are
 _SECONDS_EACH = 0.3  # what Teams takes for a message, about
 _STATES = ("wouldSend", "postponed", "notInstalled", "chatActive", "failed")
 
@@ -106,7 +108,7 @@ class _Draft:
         self._ticket = "x" * LONGEST if checked.request.wait else ""
         data, at = checked.request.data, max(service.clock(), checked.request.send_at or 0.0)
         self._filling = None if data is None else Filling(checked.activity, data, at, self._most)
-        self._left = _FILLED
+        self._left, self._until = _FILLED, time.monotonic() + _FILLING
         self._bytes = 0
         if self._filling is None:
             sent = with_marks(checked.activity, self._ticket) if self._ticket else checked.activity
@@ -118,7 +120,7 @@ class _Draft:
 
     def unfilled(self, recipient: Recipient, person: Conversation | None) -> Result | None:
         """Return what becomes of somebody whose data make no message; None where they do, or are not looked at."""
-        if self._filling is None or not self._left:
+        if self._filling is None or not self._left or time.monotonic() > self._until:
             return None
         self._left -= 1
         names = (person.mail, person.principal_name, person.name) if person else ("", "", "")

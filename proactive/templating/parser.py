@@ -33,6 +33,7 @@ from proactive.templating.operators import (
 from proactive.templating.values import MISSING, ExpressionError, LimitError, Scope, member
 
 LONGEST: Final = 4_096  # characters of an expression
+MOST: Final = 2_000  # expressions in one template
 DEEPEST: Final = 24  # brackets, calls, powers and choices inside one another
 _MOST_SIGNS: Final = 4  # ! - and + before a value
 
@@ -72,7 +73,7 @@ def split(text: str) -> list[str | Expression]:
     Raises `ExpressionError`, with `source` as its second argument, for an expression that is malformed.
     """
     parts: list[str | Expression] = []
-    literal, at = "", 0
+    literal, at, count = "", 0, 0
     while found := _OPENING.search(text, at):
         literal += text[at : found.start()]
         if found[0][0] == "\\" or text.startswith(_REFERENCE, found.start()):
@@ -81,6 +82,9 @@ def split(text: str) -> list[str | Expression]:
             continue
         end = _closing(text, found.end())
         source = text[found.end() : end] if end >= 0 else text[found.end() : found.end() + 80]
+        count += 1
+        if count > MOST:
+            raise LimitError(f"there are more than {MOST} expressions", source)
         if end < 0:
             too_long = len(text) - found.end() > LONGEST
             raise ExpressionError(f"it is longer than {LONGEST} characters" if too_long else "a } is missing", source)

@@ -30,9 +30,6 @@ from proactive.templating.values import (
     written,
 )
 
-MOST_EXPRESSIONS: Final = 2_000
-"""Expressions in one template."""
-
 _RESERVED: Final = frozenset({"$data", "$when", "$root", "$index", "$host"})
 _NO_LIMIT: Final = 10**9
 _SHOWN: Final = 100  # characters of an expression that an error quotes
@@ -154,6 +151,8 @@ class _Reader:
         return self.value(value, where)
 
     def _parts(self, text: str, where: str) -> list[str | Expression]:
+        if self._count > parser.MOST:
+            return [text]
         try:
             parts = parser.split(text)
         except ExpressionError as error:
@@ -161,8 +160,8 @@ class _Reader:
             return [text]
         expressions = [part for part in parts if isinstance(part, Expression)]
         self._count += len(expressions)
-        if self._count > MOST_EXPRESSIONS >= self._count - len(expressions):
-            self._faults.append(Fault(where, f"There are more than {MOST_EXPRESSIONS} expressions up to here."))
+        if self._count > parser.MOST:
+            self._faults.append(Fault(where, f"There are more than {parser.MOST} expressions up to here."))
         self.personal = self.personal or any(part.personal for part in expressions)
         return parts
 

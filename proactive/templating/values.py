@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-MOST_STEPS: Final = 100_000  # evaluations and list items of one expansion: about 20 ms
-MOST_CHARACTERS: Final = 1_000_000  # of all texts that the functions of one expansion make
+MOST_STEPS: Final = 50_000  # evaluations and list items of one expansion: about 10 ms
+MOST_CHARACTERS: Final = 300_000  # of all texts that the functions of one expansion make
 _LONGEST_NUMBER: Final = 2**63  # beyond it whole numbers count as floating ones, as they do in the SDKs
 _EXACT: Final = 2**53
 _DIGITS: Final = 300  # beyond it a number is no float any more

@@ -577,7 +577,7 @@ anything = st.recursive(
 
 
 @given(name=st.sampled_from(sorted(NAMES)), arguments=st.lists(anything, max_size=4))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_no_call_with_whatever_values_raises_anything_else(name: str, arguments: list[Any]) -> None:
     data = {f"v{n}": argument for n, argument in enumerate(arguments)}
     for expression in (f"{name}({', '.join(data)})", f"{name}(v0, x, {', '.join([*data, 'x'])})"):
@@ -588,7 +588,7 @@ def test_no_call_with_whatever_values_raises_anything_else(name: str, arguments:
 
 
 @given(st.text(alphabet="ab$.[](){}'\"`\\ 1+-*/%^&|=!<>?:,${}", max_size=40))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_no_text_makes_the_parser_raise_anything_else(text: str) -> None:
     for read in (parser.split, parser.parse):
         try:

@@ -196,6 +196,14 @@ def test_too_many_expressions_are_refused() -> None:
     assert "more than 2000 expressions" in detail
 
 
+def test_a_text_of_more_than_enough_expressions_is_not_read_to_its_end() -> None:
+    began = time.process_time()
+    (detail,) = faults_of(text("${a}" * 250_000)).values()
+    assert "more than 2000 expressions" in detail
+    faults_of([text("${a}" * 1999), text("${b} ${c}"), *[text("${d}" * 1000)] * 500])
+    assert time.process_time() - began < 3
+
+
 def test_no_template_is_filled_twice_as_often_as_it_is_repeated() -> None:
     """What comes with the data is never read as a template: data cannot add expressions."""
     data = {"a": "${b}", "b": "${a}", "l": [{"$data": "${l}", "$when": "${1 > 2}"}]}
