@@ -29,6 +29,8 @@ MOST_DATA: Final = 262_144
 MOST_OWN_DATA: Final = 65_536
 """Bytes of the data of one recipient."""
 
+# One encoder for all: to make one costs more than to encode the data of most people.
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _ERRORS: Final = "The request has errors: each is listed with its field."
 
 
@@ -92,9 +94,14 @@ def data_error(data: Any, most: int) -> str | None:
     """Return what is wrong with data that are to fill a template; `most` is their bytes as JSON."""
     if not isinstance(data, dict):
         return "It should be an object."
-    if depth(data, DEEPEST) > DEEPEST:
+    try:
+        text = _COMPACT.encode(data)
+        deep = text.count("{") + text.count("[") > DEEPEST and depth(data, DEEPEST) > DEEPEST
+    except RecursionError:
+        deep = True
+    if deep:
         return f"It is nested too deeply: {DEEPEST} levels are allowed."
-    size = len(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
+    size = len(text.encode())
     return f"It is too large: {size} bytes as JSON, of {most} that are allowed." if size > most else None
 
 
@@ -135,7 +142,8 @@ def about(name: str, user: str | None, mail: str, principal: str, display: str) 
 
 def somebody(name: str) -> dict[str, Any]:
     """Return somebody of whom everything is known, to try a template out before anybody is looked up."""
-    return about(name, name, name, name, name)
+    address = name if "@" in name else "somebody@example.com"
+    return about(name or address, "00000000-0000-0000-0000-000000000000", address, address, "Some Body")
 
 
 def try_out(

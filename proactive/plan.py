@@ -9,7 +9,7 @@ name into the send; what is kept before, in transactions of some chunks and the 
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 
 from proactive.model import REFUSED, Recipient, Result, Send, State
@@ -98,7 +98,8 @@ class _Drawing:
     async def add(self, people: Sequence[Planned], cursor: Cursor) -> None:
         """Add people; `cursor` says where to go on behind them."""
         self._people += people
-        self._data += sum(weight_of(recipient.data) for recipient, _ in people)
+        if cursor is not None:
+            self._data += sum(weight_of(recipient.data) for recipient, _ in people)
         named = self._draft.cursor is None and cursor is not None
         if self._people and (named or len(self._people) >= SIZE or self._data >= DATA):
             await self._cut()
@@ -110,7 +111,7 @@ class _Drawing:
                 await self.keep()
 
     async def _cut(self) -> None:
-        chunks = divide(self._send.id, self._draft.name, self._people, self._draft.chunks)
+        chunks = _divided(self._send.id, self._draft.name, self._people, self._draft.chunks)
         self._people, self._data = [], 0
         for chunk in chunks:
             row = row_of(chunk)
@@ -145,14 +146,18 @@ class _Drawing:
 
 def divide(send_id: str, plan_name: str, people: Sequence[Planned], first: int = 0) -> list[Chunk]:
     """Return chunks of about equal size, numbered from `first` on; smaller ones where people have much data."""
+    return list(_divided(send_id, plan_name, people, first))
+
+
+def _divided(send_id: str, plan_name: str, people: Sequence[Planned], first: int) -> Iterator[Chunk]:
+    if not people:
+        yield Chunk(send_id, plan_name, first, [])
     count = max(1, -(-len(people) // SIZE))
     size = max(1, -(-len(people) // count))
-    chunks = []
     data = [recipient.data for recipient, _ in people]
     for number, some in enumerate(cut(people, data, size, DATA), first):
         results = {n: result for n, (_, result) in enumerate(some) if result}
-        chunks.append(Chunk(send_id, plan_name, number, [recipient for recipient, _ in some], results))
-    return chunks or [Chunk(send_id, plan_name, first, [])]
+        yield Chunk(send_id, plan_name, number, [recipient for recipient, _ in some], results)
 
 
 async def start(service: Service, send: Send) -> None:

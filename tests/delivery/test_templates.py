@@ -322,6 +322,19 @@ async def test_a_filled_message_is_checked_like_any_other(
     assert pointer in [error.pointer for error in problem.errors]
 
 
+async def test_what_is_not_known_yet_of_a_recipient_refuses_nobody(
+    house: House, teams: TeamsStandIn, people: list[Person]
+) -> None:
+    ada, bob = people[:2]
+    await house.knows([ada], mail="ada@contoso.com")
+    await house.knows([bob])
+    text = "${substring(recipient.mail, 0, indexOf(recipient.mail, '@'))}"
+    sent = await send(house, [ada.object_id, bob.object_id], message=text, data={})
+    await house.drain()
+    assert teams.delivered(ada)[0]["text"] == "ada"
+    assert (await results(house, sent))[bob.object_id]["reason"] == "templateError"
+
+
 async def test_a_dry_run_measures_what_is_filled_and_tells_whose_data_do_not_fit(
     house: House, people: list[Person]
 ) -> None:
