@@ -10,6 +10,7 @@ to one that runs:
 
 import asyncio
 import base64
+import dataclasses
 import hashlib
 import secrets
 import uuid
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 
 from proactive import content
 from proactive import request as requests
+from proactive.filling import Filling, try_out
 from proactive.jsontext import canonical
 from proactive.model import Entry, Recipient, Request, Send
 from proactive.outbound import url_error
@@ -32,12 +34,15 @@ from proactive.settings import Bot
 from proactive.store.account import Row
 from proactive.store.chunks import FIRST_PLAN, row_of
 from proactive.store.errors import Conflict, InDoubt
+from proactive.store.pack import weight
 from proactive.tickets import LONGEST
 
 _INVALID = 400
 _FEW = 1000  # recipients that are looked up before the answer goes out
 _MOST_NAMED = 20  # tenants that an error lists
 _FEW_IDS = 12_000  # recipients by id, of whom nothing has to be looked up
+_LITTLE = 1_000_000  # bytes of recipients' own data
+_SAMPLES = 10  # recipients for whom a template is tried out before the answer goes out
 
 
 class Checked(NamedTuple):
@@ -78,6 +83,7 @@ async def accept(
         entries=len(request.recipients),
         marked=request.wait is not None,
         wait=request.wait,
+        data=request.data,
         callback_url=request.callback_url,
         held_until=now + hold if request.callback_url and hold else None,
     )
@@ -128,8 +134,31 @@ async def check(service: Service, body: Any, *, operator: bool) -> Checked:
         raise ProblemError(_INVALID, "The request has errors: each is listed with its field.", errors)
     bot, tenant = await _sender(service, request)
     activity = content.activity(request, f"28:{bot.app_id}")
-    check_size(service, request, activity, marked=request.wait is not None)
+    if request.data is not None:
+        samples = [(entry.value, entry.data) for entry in request.recipients[:_SAMPLES]]
+        request, activity = filled(service, request, activity, samples)
+    if request.data is None:
+        check_size(service, request, activity, marked=request.wait is not None)
     return Checked(request, bot, tenant, activity)
+
+
+def filled(
+    service: Service, request: Request, activity: dict[str, Any], samples: Sequence[tuple[str, dict[str, Any] | None]]
+) -> tuple[Request, dict[str, Any]]:
+    """Try a template out for some people. Where there is nothing to fill, leave the data and return it as it is shown.
+
+    Raises `ProblemError` 400 or 413 where it can be filled for none of them.
+    """
+    largest = service.settings.max_message_bytes
+    filling = Filling(activity, request.data or {}, max(service.clock(), request.send_at or 0.0), largest)
+    if filling.dynamic:
+        # Who has no data of their own get the same: one of them stands for all.
+        distinct = {name if own is not None else "": (name, own) for name, own in samples}
+        try_out(filling, request, distinct.values(), "x" * LONGEST if request.wait else "")
+        return request, activity
+    try_out(filling, request, samples[:1], "x" * LONGEST if request.wait else "")
+    plain = [entry if entry.data is None else dataclasses.replace(entry, data=None) for entry in request.recipients]
+    return dataclasses.replace(request, recipients=plain, data=None), filling.fill({}, {})
 
 
 def check_size(service: Service, request: Request, activity: dict[str, Any], *, marked: bool) -> None:
@@ -149,8 +178,11 @@ async def _lead(service: Service, send: Send) -> None:
 def _few(recipients: Sequence[Entry]) -> bool:
     """Whether the plan is made so fast that the answer can wait for it, which saves the hop over `plans`."""
     if len(recipients) > _FEW:
-        return len(recipients) <= _FEW_IDS and all(is_id(entry.value) for entry in recipients)
-    return all(entry.kind != "everyone" for entry in recipients)
+        few = len(recipients) <= _FEW_IDS and all(is_id(entry.value) for entry in recipients)
+    else:
+        few = all(entry.kind != "everyone" for entry in recipients)
+    # What one transaction cannot hold, a plan keeps in several.
+    return few and sum(weight(entry.data) for entry in recipients) <= _LITTLE
 
 
 async def _repeated(service: Service, send: Send) -> Send:

@@ -116,7 +116,7 @@ def inputs(card: Mapping[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 def templated(card: Mapping[str, Any]) -> list[Problem]:
     """One problem for every text and every member name that holds an expression of the template language, `${…}`."""
-    detail = "has an expression of the template language (${…}): templates need `data`, which is not available yet"
+    detail = "has an expression of the template language (${…}): a template needs `data` to be filled with"
     return [
         Problem(pointer(path), detail)
         for path, value in _values(card)

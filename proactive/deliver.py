@@ -15,6 +15,7 @@ from typing import Any
 
 from proactive.content import encode, with_marks
 from proactive.crew import Crew
+from proactive.filling import Filling
 from proactive.model import REFUSED, UNKNOWN, Result, Send, State
 from proactive.plan import start_lane
 from proactive.relay import watched
@@ -70,7 +71,10 @@ class _Walk:
         self._service = service
         self._send = send
         self._woken = woken
-        self._content = encode(with_marks(send.activity, PLACEHOLDER.decode()) if send.marked else send.activity)
+        # Filled for each person where there are data, else encoded once for all.
+        self._content = Filling.of(send, service.settings.max_message_bytes) or encode(
+            with_marks(send.activity, PLACEHOLDER.decode()) if send.marked else send.activity
+        )
         stopped = bool(send.cancelled_at or send.ended_at)
         self.crew = Crew(send.options.parallelism, service.clock() + _TURN, stopped=stopped)
         self.next_look: float | None = None

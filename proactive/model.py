@@ -78,7 +78,7 @@ class Recipient(NamedTuple):
     """One person of a plan: `name` as the sender wrote it, `user` the key of the person's conversation, if known.
 
     `conversation` and `message` are set where a message that was posted before is to be replaced or deleted; `origin`
-    (chunk and place) then is where the person stands in the send that posted it.
+    (chunk and place) then is where the person stands in the send that posted it. `data` are the person's own.
     """
 
     name: str
@@ -86,14 +86,16 @@ class Recipient(NamedTuple):
     conversation: str = ""
     message: str = ""
     origin: tuple[int, int] | None = None
+    data: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One recipient as a sender names it, before anybody looked for the people behind it."""
+    """One recipient as a sender names it, before anybody looked for the people behind it; `data` are its own."""
 
     kind: Literal["person", "user", "everyone"]
     value: str = ""
+    data: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A valid request to send, whoever it came from. `send_at` is in seconds since the epoch."""
+    """A valid request to send, whoever it came from. `send_at` is in seconds since the epoch.
+
+    `data` fill its content for everybody; without any data, None, the content is no template.
+    """
 
     recipients: list[Entry]
     message: str | None = None
@@ -144,6 +149,7 @@ class Request:
     wait: Wait | None = None
     callback_url: str = ""
     dry_run: bool = False
+    data: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -152,7 +158,8 @@ class Send:
 
     `plan` names the set of chunks that counts (empty: not planned yet); `chunks` is how many there are.
     `verb` is what is done to each person. Where a send repeats, updates or recalls another one, `of` is that one, and
-    `whom` says which of its people are meant. `marked` tells that each card carries its person's ticket.
+    `whom` says which of its people are meant. `data` fill its activity, which is no template without them.
+    `marked` tells that each card carries its person's ticket.
     Times are in seconds since the epoch: `completed_at` is when everybody had a result, `ended_at` when the wait was
     over, `called_at` when the flow first took a callback, `silent_at` when it asked for no more,
     `held_until` until when the answer to its subscription may be held back.
@@ -178,6 +185,7 @@ class Send:
     cancelled_at: float | None = None
     completed_at: float | None = None
     wait: Wait | None = None
+    data: dict[str, Any] | None = field(default=None, repr=False)
     callback_url: str = field(default="", repr=False)
     ended_at: float | None = None
     called_at: float | None = None

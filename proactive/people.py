@@ -37,7 +37,7 @@ async def resolve(
         identity = recipient.user or f"?{recipient.name.casefold()}"
         if identity not in seen:
             seen.add(identity)
-            people.append((recipient, result))
+            people.append((recipient if entry.data is None else recipient._replace(data=entry.data), result))
     return people
 
 

@@ -9,7 +9,7 @@ name into the send; what is kept before, in transactions of some chunks and the 
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 
 from proactive.model import REFUSED, Recipient, Result, Send, State
@@ -18,9 +18,11 @@ from proactive.recipients import PLAN_FAILED, Batch, Cursor, recipients
 from proactive.relay import later, put_watched, watched
 from proactive.service import Service
 from proactive.store.account import LANES, PLANS, WAITS, Row
-from proactive.store.chunks import SIZE, Chunk, row_of
+from proactive.store.chunks import DATA, SIZE, Chunk, row_of
 from proactive.store.drafts import BYTES, ROWS, Draft, weight
 from proactive.store.errors import Conflict, InDoubt, Stale
+from proactive.store.pack import cut
+from proactive.store.pack import weight as weight_of
 
 log = logging.getLogger(__name__)
 
@@ -91,12 +93,15 @@ class _Drawing:
         self._people: list[Planned] = []
         self._rows: list[Row] = []
         self._weight = 0
+        self._data = 0
 
     async def add(self, people: Sequence[Planned], cursor: Cursor) -> None:
         """Add people; `cursor` says where to go on behind them."""
         self._people += people
+        if cursor is not None:
+            self._data += sum(weight_of(recipient.data) for recipient, _ in people)
         named = self._draft.cursor is None and cursor is not None
-        if self._people and (named or len(self._people) >= SIZE):
+        if self._people and (named or len(self._people) >= SIZE or self._data >= DATA):
             await self._cut()
         if named:
             self._draft = replace(self._draft, named=self._draft.chunks)
@@ -106,8 +111,8 @@ class _Drawing:
                 await self.keep()
 
     async def _cut(self) -> None:
-        chunks = divide(self._send.id, self._draft.name, self._people, self._draft.chunks)
-        self._people = []
+        chunks = _divided(self._send.id, self._draft.name, self._people, self._draft.chunks)
+        self._people, self._data = [], 0
         for chunk in chunks:
             row = row_of(chunk)
             # With a cursor a draft must end where a cut ends: what it has is never made again.
@@ -140,15 +145,19 @@ class _Drawing:
 
 
 def divide(send_id: str, plan_name: str, people: Sequence[Planned], first: int = 0) -> list[Chunk]:
-    """Return chunks of about equal size, numbered from `first` on."""
+    """Return chunks of about equal size, numbered from `first` on; smaller ones where people have much data."""
+    return list(_divided(send_id, plan_name, people, first))
+
+
+def _divided(send_id: str, plan_name: str, people: Sequence[Planned], first: int) -> Iterator[Chunk]:
+    if not people:
+        yield Chunk(send_id, plan_name, first, [])
     count = max(1, -(-len(people) // SIZE))
     size = max(1, -(-len(people) // count))
-    chunks = []
-    for number, start in enumerate(range(0, len(people), size), first):
-        some = people[start : start + size]
+    data = [recipient.data for recipient, _ in people]
+    for number, some in enumerate(cut(people, data, size, DATA), first):
         results = {n: result for n, (_, result) in enumerate(some) if result}
-        chunks.append(Chunk(send_id, plan_name, number, [recipient for recipient, _ in some], results))
-    return chunks or [Chunk(send_id, plan_name, first, [])]
+        yield Chunk(send_id, plan_name, number, [recipient for recipient, _ in some], results)
 
 
 async def start(service: Service, send: Send) -> None:

@@ -98,7 +98,8 @@ def _picked(send: Send, other: Send, chunk: Chunk) -> Iterator[Planned]:
         elif send.whom == "delivered" and result.state is State.DELIVERED and result.message_id:
             here = result.conversation_id, result.message_id
             origin = (chunk.number, number) if other.verb == "send" else recipient.origin
-            yield Recipient(recipient.name, recipient.user, *here, origin), None
+            data = recipient.data if send.data is not None else None
+            yield Recipient(recipient.name, recipient.user, *here, origin, data), None
 
 
 async def _found_by_now(service: Service, other: Send) -> list[Planned]:
@@ -107,7 +108,7 @@ async def _found_by_now(service: Service, other: Send) -> list[Planned]:
     Left out is whoever the send, or one that it repeats, was for already by another name.
     """
     names = [
-        Entry("person", recipient.name)
+        Entry("person", recipient.name, recipient.data)
         async for chunk in service.chunks.read(other.id, other.plan)
         for number, recipient in enumerate(chunk.people)
         if recipient.user is None and recipient.name != ERASED and chunk.result(number).state is State.FAILED

@@ -18,6 +18,7 @@ from pydantic.alias_generators import to_camel
 
 from proactive import cards
 from proactive.content import activity_of, size_error
+from proactive.filling import MOST_DATA, MOST_OWN_DATA, card_errors, data_error, text_errors
 from proactive.jsontext import parse
 from proactive.marks import submit_actions
 from proactive.model import Entry, Options, Request, Wait
@@ -32,6 +33,7 @@ _NOT_YET = "This is not available yet."
 _Text = Annotated[StrictStr, Field(max_length=_MAX_TEXT)]
 _Duration = Annotated[StrictStr, Field(json_schema_extra={"format": "duration"})]
 _PERSON: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_NAME}
+_OWN_DATA: dict[str, Any] = {"type": "object", "description": "Laid over `data`, member by member"}
 
 
 class _Strict(BaseModel):
@@ -87,15 +89,15 @@ class SendBody(_Strict):
                                 *(
                                     {
                                         "type": "object",
-                                        "properties": {name: kind},
+                                        "properties": {name: kind, **own},
                                         "required": [name],
                                         "additionalProperties": False,
                                     }
-                                    for name, kind in (
-                                        ("user", _PERSON),
-                                        ("group", _PERSON),
-                                        ("team", _PERSON),
-                                        ("everyone", {"const": True}),
+                                    for name, kind, own in (
+                                        ("user", _PERSON, {"data": _OWN_DATA}),
+                                        ("group", _PERSON, {"data": _OWN_DATA}),
+                                        ("team", _PERSON, {"data": _OWN_DATA}),
+                                        ("everyone", {"const": True}, {}),
                                     )
                                 ),
                             ]
@@ -113,6 +115,9 @@ class SendBody(_Strict):
         WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}], "description": "An Adaptive Card"}),
     ] = None
     summary: Annotated[StrictStr, Field(max_length=1024)] = ""
+    data: Annotated[
+        Any, WithJsonSchema({"type": "object", "description": "What fills a card or message that is a template"})
+    ] = None
     wait: _Wait | None = None
     callback_url: Annotated[StrictStr, Field(max_length=4096)] | None = None
     send_at: Annotated[StrictStr, Field(json_schema_extra={"format": "date-time"})] | None = None
@@ -138,8 +143,13 @@ def read(body: Any, *, now: float, largest: int, url_error: Callable[[str], str 
         errors += [_field_error(error, body) for error in failure.errors(include_url=False, include_context=False)]
     entries = list(_recipients(body.get("recipients"), errors))
     too_large: list[FieldError] = []
-    card = _card(body.get("card"), "/card", errors, too_large, largest)
+    if "data" in body and (wrong := data_error(body["data"], MOST_DATA)):
+        errors.append(FieldError("/data", wrong))
+    templated = "data" in body or any(entry.data is not None for entry in entries)
+    card = _card(body.get("card"), "/card", errors, too_large, largest, templated=templated)
     _content_errors(body, errors)
+    if templated:
+        errors += text_errors(body)
     options = body.get("options")
     times = _Times(errors, now)
     deliver_within = DAY
@@ -151,7 +161,7 @@ def read(body: Any, *, now: float, largest: int, url_error: Callable[[str], str 
     if isinstance(body.get("wait"), Mapping):
         timeout = times.duration(body["wait"].get("timeout"), "/wait/timeout", timeout, timeout)
         _update_message(body["wait"], errors, too_large, largest)
-        if card is not None and not submit_actions(card):
+        if card is not None and not templated and not submit_actions(card):
             errors.append(FieldError("/card", "Nobody could answer it: give it an Action.Submit or Action.Execute."))
     send_at = times.moment(body.get("sendAt"))
     callback_url = body.get("callbackUrl")
@@ -174,6 +184,7 @@ def read(body: Any, *, now: float, largest: int, url_error: Callable[[str], str 
         summary=parsed.summary,
         bot=parsed.bot,
         tenant=parsed.tenant.lower(),
+        data=body.get("data", {}) if templated else None,
         send_at=send_at,
         options=Options(
             label_as_notification=parsed.options.label_as_notification,
@@ -241,15 +252,21 @@ def _recipients(value: Any, errors: list[FieldError]) -> Iterable[Entry]:
 def _entry(item: Any) -> Entry | tuple[tuple[str, ...], str]:
     if isinstance(item, str):
         return Entry("person", item.strip()) if _named(item) else ((), f"Give 1 to {MAX_NAME} characters.")
-    if not isinstance(item, dict) or len(item) != 1:
+    own = item.get("data") if isinstance(item, dict) else None
+    if not isinstance(item, dict) or len(item.keys() - {"data"}) != 1:
         return (), 'Give a text, {"user"}, {"group"}, {"team"} or {"everyone": true}.'
-    (kind, value), *_ = item.items()
+    if own is not None and (wrong := data_error(own, MOST_OWN_DATA)):
+        return ("data",), wrong
+    kind = next(name for name in item if name != "data")
+    value = item[kind]
+    if kind == "everyone" and own is not None:
+        return ("data",), "Data for everyone stand beside recipients: give data there."
     if kind == "everyone":
         return Entry("everyone") if value is True else (("everyone",), "It should be true.")
     if kind in ("user", "group", "team"):
         if not isinstance(value, str) or not _named(value):
             return (kind,), f"It should be a text of 1 to {MAX_NAME} characters."
-        return Entry("user", value.strip()) if kind == "user" else ((kind,), _NOT_YET)
+        return Entry("user", value.strip(), own) if kind == "user" else ((kind,), _NOT_YET)
     return (kind,), "There is no such kind of recipient: user, group, team and everyone are."
 
 
@@ -279,9 +296,18 @@ def _shown(update_message: Any) -> str | dict[str, Any]:
 
 
 def _card(
-    card: Any, where: str, errors: list[FieldError], too_large: list[FieldError], largest: int
+    card: Any,
+    where: str,
+    errors: list[FieldError],
+    too_large: list[FieldError],
+    largest: int,
+    *,
+    templated: bool = False,
 ) -> dict[str, Any] | None:
-    """Return the card in a value of the request, noting what is wrong with it `where` it stands."""
+    """Return the card in a value of the request, noting what is wrong with it `where` it stands.
+
+    Of a template only the expressions are looked at: what it is, shows once it is filled.
+    """
     if isinstance(card, str):
         try:
             card = parse(card, where)
@@ -296,7 +322,10 @@ def _card(
     if error := size_error(where, card, largest):
         too_large.append(error)  # and looked at no further: a check takes its time
         return None
-    errors += [FieldError(where + p.pointer, p.detail) for p in (*cards.check(card), *cards.templated(card))]
+    if not templated:
+        errors += [FieldError(where + p.pointer, p.detail) for p in (*cards.check(card), *cards.templated(card))]
+        return card
+    errors += card_errors(card, where)
     return card
 
 

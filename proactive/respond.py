@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from proactive import marks
 from proactive.content import card_of
+from proactive.made_out import made_out
 from proactive.model import Recipient, Send
 from proactive.relay import later, put_watched
 from proactive.service import Service
@@ -70,8 +71,8 @@ async def respond(service: Service, given: Given) -> Shown:
         service.chunks.get(pressed.id, pressed.plan, ticket.place.chunk),
         service.conversations.get(given.bot, given.tenant, given.user),
     )
-    action = _action(pressed, given.answer)
     recipient = _at(chunk, ticket.place)
+    action = _action(service, pressed, given.answer, recipient, known) if recipient else None
     if chunk is None or action is None or recipient is None:
         return Shown(notice=NOT_OURS)
     if recipient.user != given.user:
@@ -117,8 +118,10 @@ async def _asked(service: Service, pressed: Send, chunk: Chunk, place: Place) ->
     return Asked(send, asked, place) if asked and recipient and recipient.user == pressing.user else None
 
 
-def _action(send: Send, answer: marks.Answer) -> marks.SubmitAction | None:
-    actions = marks.submit_actions(card_of(send.activity))
+def _action(
+    service: Service, send: Send, answer: marks.Answer, recipient: Recipient, known: Conversation | None
+) -> marks.SubmitAction | None:
+    actions = marks.submit_actions(card_of(made_out(service, send, recipient, known)))
     return actions[answer.number] if answer.number < len(actions) else None
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from proactive import report
 from proactive.content import card_of
+from proactive.made_out import made_out
 from proactive.model import Recipient, Result, Send, State
 from proactive.service import Service
 from proactive.store.answers import Place
@@ -87,31 +88,34 @@ async def _told(service: Service, listed: Listed, subject: Subject) -> dict[str,
         return None
     if not send.plan:
         named = await service.traces.inputs(send.id, subject)
-        return _body(service, send, Result(State.PENDING), None) if named else None
+        return _body(service, send, send.activity, Result(State.PENDING), None) if named else None
     for chunk, (n, *_) in await service.traces.chunks(send.id, subject, send.plan):
         answer = await service.answers.get(send.id, Place(chunk.number, n)) if send.wait else None
         result = chunk.result(n)
         if answer and result.state is not State.DELIVERED:
             result = delivered_by(answer, result)
-        return _body(service, send, result, answer)
+        known = await service.conversations.get(send.bot, send.tenant, subject.user) if send.data is not None else None
+        return _body(service, send, made_out(service, send, chunk.people[n], known), result, answer)
     return None
 
 
-def _body(service: Service, send: Send, result: Result, answer: dict[str, Any] | None) -> dict[str, Any]:
+def _body(
+    service: Service, send: Send, activity: dict[str, Any], result: Result, answer: dict[str, Any] | None
+) -> dict[str, Any]:
     whole = report.result_body(Recipient("", None), result, answer)
     kept = ("state", "statusCode", "reason", "deliveredAt", "messageId", "response")
     return {
         "sendId": send.id,
         "createdAt": write_moment(send.created_at),
         **{name: whole[name] for name in kept},
-        **_content(send),
-        "summary": send.activity.get("summary"),
+        **_content(activity),
+        "summary": activity.get("summary"),
         "statusUrl": report.status_url(service, send),
     }
 
 
-def _content(send: Send) -> dict[str, Any]:
+def _content(activity: dict[str, Any]) -> dict[str, Any]:
     """Return what was sent as its sender wrote it, without the marks by which its answers are told apart."""
-    if "attachments" in send.activity:
-        return {"card": card_of(send.activity)}
-    return {"message": {"text": send.activity["text"], "format": send.activity["textFormat"]}}
+    if "attachments" in activity:
+        return {"card": card_of(activity)}
+    return {"message": {"text": activity["text"], "format": activity["textFormat"]}}

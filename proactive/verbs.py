@@ -12,7 +12,7 @@ from typing import Any
 
 from proactive import content
 from proactive import request as requests
-from proactive.accept import check_size, keep, send_id
+from proactive.accept import check_size, filled, keep, send_id
 from proactive.jsontext import canonical
 from proactive.marks import submit_actions
 from proactive.model import Request, Send, State, Verb
@@ -20,7 +20,8 @@ from proactive.problems import FieldError, ProblemError, pointer
 from proactive.recipients import repeated_states
 from proactive.service import Service
 
-CONTENT = ("message", "card", "summary")
+_SAMPLES = 10  # people for whom a template is tried out
+CONTENT = ("message", "card", "summary", "data")
 
 
 async def retry(service: Service, other: Send) -> Send:
@@ -33,7 +34,7 @@ async def retry(service: Service, other: Send) -> Send:
         raise ProblemError(409, "Nobody of this send is in the state failed: there is nothing to repeat.")
     again = _another(service, other, f"retry:{other.id}", other.verb, entries=failed)
     again.whom = "failed"
-    again.activity, again.marked, again.wait = other.activity, other.marked, other.wait
+    again.activity, again.marked, again.wait, again.data = other.activity, other.marked, other.wait, other.data
     return await keep(service, again)
 
 
@@ -45,11 +46,15 @@ async def update(service: Service, other: Send, body: Any, *, key: str | None) -
     """
     request = replace(_content(service, body), options=other.options)
     activity = content.activity(request, f"28:{service.bot(other.bot).app_id}")
-    marked = bool(request.card and submit_actions(request.card)) and await _waits(service, other)
-    check_size(service, request, activity, marked=marked)
+    if request.data is not None:
+        request, activity = filled(service, request, activity, await _samples(service, other))
+    templated = request.data is not None
+    marked = bool(request.card and (templated or submit_actions(request.card))) and await _waits(service, other)
+    if not templated:
+        check_size(service, request, activity, marked=marked)
     delivered = await _delivered(service, other)
     new = _another(service, other, f"update:{other.id}:{key}" if key else None, "update", entries=delivered)
-    new.whom, new.activity, new.marked = "delivered", activity, marked
+    new.whom, new.activity, new.marked, new.data = "delivered", activity, marked, request.data
     new.content_hash = hashlib.sha256(canonical(body)).hexdigest()
     return await keep(service, new)
 
@@ -102,13 +107,21 @@ async def _waits(service: Service, other: Send) -> bool:
     return bool(first and first.wait and not first.ended_at and service.clock() < first.closes_at)
 
 
+async def _samples(service: Service, other: Send) -> list[tuple[str, dict[str, Any] | None]]:
+    """Return some people of a send with their own data, which fill what replaces its messages as well."""
+    chunk = await service.chunks.get(other.id, other.plan, 0)
+    return [(recipient.name, recipient.data) for recipient in (chunk.people if chunk else [])[:_SAMPLES]] or [
+        ("", None)
+    ]
+
+
 def _content(service: Service, body: Any) -> Request:
     """Return the content in `body`, checked by the rules of a send. Raises `ProblemError` 400 or 413."""
     if not isinstance(body, Mapping):
         raise ProblemError(
             400, "The body must be a JSON object.", [FieldError("", "Give an object with message or card.")]
         )
-    detail = "Only the content can be replaced: message or card, and summary."
+    detail = "Only the content can be replaced: message or card, summary, and data to fill them."
     errors = [FieldError(pointer(name), detail) for name in body if name not in CONTENT][:100]
     given = {name: value for name, value in body.items() if name in CONTENT}
     try:

@@ -18,13 +18,16 @@ from functools import partial
 
 from proactive.acts import Done, act
 from proactive.crew import Crew
-from proactive.model import UNKNOWN, Result, Send, State
+from proactive.filling import TEMPLATE_ERROR, TOO_LARGE, Filling, about
+from proactive.model import REFUSED, UNKNOWN, Result, Send, State
+from proactive.model import TOO_LARGE as TOO_LARGE_CODE
 from proactive.service import Service
 from proactive.settle import after_sending, before_sending, cancelled
 from proactive.store.answers import Place
 from proactive.store.chunks import Chunk, delivered_by, progress_row
 from proactive.store.conversations import Conversation
 from proactive.store.errors import Stale
+from proactive.templating.template import FilledTooLargeError, TemplateError
 from proactive.tickets import PLACEHOLDER, ticket
 from proactive.verdicts import Kind, Verdict
 
@@ -38,8 +41,8 @@ _CANCEL_CHECK = 2.0  # seconds between two looks at whether the send was cancell
 class Window:
     """Delivers what is open of one chunk."""
 
-    def __init__(self, service: Service, send: Send, chunk: Chunk, content: bytes, crew: Crew) -> None:
-        """Take the activity as JSON in `content`."""
+    def __init__(self, service: Service, send: Send, chunk: Chunk, content: bytes | Filling, crew: Crew) -> None:
+        """Take the activity as JSON in `content`, or what fills it for each person."""
         self._service = service
         self._send = send
         self.chunk = chunk
@@ -66,7 +69,10 @@ class Window:
         ]
         users = {chunk.people[number].user for number in self._due}
         self._people = await self._service.conversations.load(
-            self._send.bot, self._send.tenant, [user for user in users if user]
+            self._send.bot,
+            self._send.tenant,
+            [user for user in users if user],
+            names=isinstance(self._content, Filling) and self._content.personal,
         )
 
     async def mark(self) -> None:
@@ -286,7 +292,13 @@ class Window:
         recipient = self.chunk.people[number]
         person = self._people[recipient.user or ""]
         try:
-            done = await act(self._service, self._send, recipient, person, self._content_for(number))
+            content = self._content_for(number, person)
+        except TemplateError:
+            return self._unfilled(number, REFUSED, TEMPLATE_ERROR)
+        except FilledTooLargeError:
+            return self._unfilled(number, TOO_LARGE_CODE, TOO_LARGE)
+        try:
+            done = await act(self._service, self._send, recipient, person, content)
             if done.verdict.throttled:
                 await self._service.pace.throttled(
                     self._send.bot, self._send.tenant, done.conversation, done.verdict.retry_after
@@ -297,11 +309,19 @@ class Window:
             done = Done(Verdict(Kind.DOUBT, type(error).__name__), person.conversation_id, recipient.message)
         return after_sending(self._send, self.chunk.result(number), done, self._service.clock())
 
-    def _content_for(self, number: int) -> bytes:
-        """Return what is posted: encoded once a send, with only the ticket being each person's own."""
-        if not self._send.marked:
-            return self._content
-        return self._content.replace(PLACEHOLDER, ticket(self._send, Place(self.chunk.number, number)).encode())
+    def _content_for(self, number: int, person: Conversation) -> bytes:
+        """Return what is posted: encoded once a send, with only the ticket being each person's own; else filled."""
+        own = ticket(self._send, Place(self.chunk.number, number)) if self._send.marked else ""
+        if isinstance(self._content, Filling):
+            recipient = self.chunk.people[number]
+            names = person.mail, person.principal_name, person.name
+            return self._content.encoded(recipient.data, about(recipient.name, recipient.user, *names), own)
+        return self._content.replace(PLACEHOLDER, own.encode()) if own else self._content
+
+    def _unfilled(self, number: int, code: int, reason: str) -> Result:
+        """Return what becomes of somebody whose data make no message: nothing was sent."""
+        attempts = self.chunk.result(number).attempts
+        return Result(State.FAILED, code, reason, attempts=attempts, at=self._service.clock())
 
     def _note(self, number: int, result: Result) -> None:
         if number in self.chunk.results and self.chunk.results[number].final:

@@ -27,6 +27,7 @@ from proactive.store.persons import span
 
 FIRST_PLAN = "0"  # the name of a plan that was made when its send was accepted
 SIZE = 500  # people in a chunk: their row stays far below 1 MiB even with long names and ids
+DATA = 400_000  # bytes of its people's own data, which may be 64 KiB each
 _TABLE = "sends"
 _COUNTS = tuple(state.value for state in FINAL_STATES)
 _SEGMENTS = 150  # a row holds 252 properties at most; past this many segments they are written as one
@@ -149,15 +150,18 @@ def progress_row(chunk: Chunk, new: Iterable[int]) -> Row:
 
 
 def _person(recipient: Recipient) -> Sequence[Any]:
-    return recipient if any(recipient[2:]) else recipient[:2]
+    if recipient.data is not None:
+        return recipient
+    return recipient[:5] if any(recipient[2:]) else recipient[:2]
 
 
 def _recipient(entry: Sequence[Any]) -> Recipient:
     name, user, *target = entry
     if not target:
         return Recipient(name, user)
-    conversation, message, origin = target
-    return Recipient(name, user, conversation, message, (origin[0], origin[1]) if origin else None)
+    conversation, message, origin, *data = target
+    place = (origin[0], origin[1]) if origin else None
+    return Recipient(name, user, conversation, message, place, data[0] if data else None)
 
 
 def _progress(chunk: Chunk) -> Row:

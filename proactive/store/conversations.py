@@ -29,6 +29,7 @@ _TO_REACH = (
     "user", "conversation_id", "service_url", "bot_id", "installed", "last_message_at", "idle_at", "refusal",
     "refused_at",
 )  # fmt: skip
+_NAMES = ("name", "mail", "principal_name")
 
 
 @dataclass(slots=True)
@@ -180,8 +181,13 @@ class Conversations:
         await self._collect(partitions, ("user", "kinds"), take, exact=False)
         return {name: found.get(key, []) for name, key in keys.items()}
 
-    async def load(self, bot: str, tenant: str, users: Iterable[str]) -> dict[str, Conversation]:
-        """Return what it takes to reach each of these persons, with far fewer storage calls than there are persons."""
+    async def load(
+        self, bot: str, tenant: str, users: Iterable[str], *, names: bool = False
+    ) -> dict[str, Conversation]:
+        """Return what it takes to reach each of these persons, with far fewer storage calls than there are persons.
+
+        Their `names` cost more to read, and are left out unless they are asked for.
+        """
         found: dict[str, Conversation] = {}
 
         def take(row: Row) -> None:
@@ -190,7 +196,7 @@ class Conversations:
         partitions: dict[str, set[str]] = {}
         for user in users:
             partitions.setdefault(person_partition(bot, tenant, user), set()).add(row_key(user))
-        await self._collect(partitions, _TO_REACH, take, exact=True)
+        await self._collect(partitions, (*_TO_REACH, *_NAMES) if names else _TO_REACH, take, exact=True)
         return found
 
     async def everyone(

@@ -2,9 +2,11 @@
 
 import json
 import zlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 _PROPERTY = 65_536
+_ENCODER = json.JSONEncoder(ensure_ascii=False)  # made once: that costs more than to encode little
 
 
 def compress(value: Any) -> bytes:
@@ -29,3 +31,24 @@ def unpack(name: str, row: dict[str, Any]) -> Any:
     while (part := row.get(f"{name}{len(parts)}")) is not None:
         parts.append(part)
     return decompress(b"".join(parts))
+
+
+def weight(data: Any) -> int:
+    """Return about how many bytes data take in a row at the most; 0 for None, which costs nothing."""
+    return 0 if data is None else len(_ENCODER.encode(data).encode()) + 1
+
+
+def cut[T](items: Sequence[T], data: Sequence[Any], most: int, heaviest: int) -> Iterator[Sequence[T]]:
+    """Yield items, each of which has `data` of its own, in parts of at most `most` items and `heaviest` bytes of data.
+
+    One that is heavier stands alone.
+    """
+    start, total = 0, 0
+    for at, own in enumerate(data):
+        added = weight(own)
+        if at - start == most or (at > start and total + added > heaviest):
+            yield items[start:at]
+            start, total = at, 0
+        total += added
+    if start < len(items):
+        yield items[start:]

@@ -16,13 +16,14 @@ from typing import Any
 
 from proactive.model import Entry, Options, Recipient, Send, Wait
 from proactive.store.account import Account, Change, Row, quoted
-from proactive.store.pack import pack, unpack
+from proactive.store.pack import cut, pack, unpack
 from proactive.store.persons import FEW, fingerprints
 
 _TABLE = "sends"
 _SEND, _ALIAS = "send", "alias"
 _MOMENTS = ("send_at", "cancelled_at", "completed_at", "ended_at", "called_at", "silent_at", "held_until")
 _ENTRIES_PER_ROW = 10_000
+_DATA_PER_ROW = 400_000  # bytes of recipients' own data
 _LAST_SECOND = 99_999_999_999.0  # newest first: keys count down from here
 
 
@@ -40,16 +41,15 @@ class Sends:
 
     async def add_inputs(self, send: Send, entries: Sequence[Entry]) -> None:
         """Keep the recipients as the sender named them. Doing it again changes nothing."""
-        for number, start in enumerate(range(0, len(entries), _ENTRIES_PER_ROW)):
-            some = [[entry.kind, entry.value] for entry in entries[start : start + _ENTRIES_PER_ROW]]
+        for number, some in enumerate(cut(entries, [entry.data for entry in entries], _ENTRIES_PER_ROW, _DATA_PER_ROW)):
             key = {"PartitionKey": send.id, "RowKey": f"{_inputs(send)}{number:05}"}
-            await self._account.upsert(_TABLE, {**key, **pack("entries", some)})
+            await self._account.upsert(_TABLE, {**key, **pack_entries(some)})
 
     async def inputs(self, send: Send) -> AsyncIterator[list[Entry]]:
         """Yield what `add_inputs` kept, some thousands at a time."""
         async for rows, _ in self._account.pages(_TABLE, _between(send.id, _inputs(send)), top=1):
             for row in rows:
-                yield [Entry(kind, value) for kind, value in unpack("entries", row)]
+                yield unpack_entries(row)
 
     async def list_in_index(self, send: Send, people: Sequence[Recipient] | None = None) -> None:
         """Let the index by day lead to a send; of few `people` it shows by fingerprints who they are."""
@@ -115,6 +115,16 @@ class Sends:
         return [(row["RowKey"], row["send"]) for row in rows]
 
 
+def pack_entries(entries: Sequence[Entry]) -> Row:
+    """Return the properties of a row that holds recipients as their sender named them."""
+    return pack("entries", [[e.kind, e.value, *([] if e.data is None else [e.data])] for e in entries])
+
+
+def unpack_entries(row: Row) -> list[Entry]:
+    """Return what `pack_entries` has put into a row."""
+    return [Entry(*entry) for entry in unpack("entries", row)]
+
+
 def index_place(send: Send) -> tuple[str, str]:
     """Return the UTC day under which a send is listed, and its key there."""
     moment = datetime.fromtimestamp(send.created_at, UTC)
@@ -153,6 +163,7 @@ def _row(send: Send) -> Row:
         **pack("activity", send.activity),
         **pack("wait", [getattr(send.wait, name) for name in Wait.__slots__] if send.wait else None),
         **pack("callback_url", send.callback_url),
+        **({} if send.data is None else pack("data", send.data)),
         **{name: value for name, value in optional.items() if value is not None},
     }
 
@@ -167,6 +178,7 @@ def _send(row: Row) -> Send:
         created_at=row["created_at"],
         wait=Wait(*waits) if (waits := unpack("wait", row)) else None,
         callback_url=unpack("callback_url", row),
+        data=unpack("data", row) if "data0" in row else None,
         options=Options(*unpack("options", row)),
         activity=unpack("activity", row),
         entries=row["entries"],

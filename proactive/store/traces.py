@@ -5,8 +5,8 @@ from typing import NamedTuple
 from proactive.model import Entry
 from proactive.store.account import Account, quoted
 from proactive.store.chunks import Chunk, chunk_of, row_of
-from proactive.store.pack import pack, unpack
 from proactive.store.persons import Subject, place_of_person
+from proactive.store.sends import pack_entries, unpack_entries
 
 _TABLE = "sends"
 
@@ -64,13 +64,13 @@ class Traces:
         found = []
         async for rows, _ in self._account.pages(_TABLE, query, top=10):
             for row in rows:
-                entries = [Entry(kind, value) for kind, value in unpack("entries", row)]
+                entries = unpack_entries(row)
                 if any(subject.is_named(entry) for entry in entries):
                     found.append(Inputs(row["RowKey"], entries, row["etag"]))
         return found
 
     async def forget_inputs(self, send: str, inputs: Inputs, subject: Subject) -> None:
         """Leave a person out of the recipients. Raises `Stale` when the row was changed in between."""
-        left = [[entry.kind, entry.value] for entry in inputs.entries if not subject.is_named(entry)]
-        row = {"PartitionKey": send, "RowKey": inputs.key, **pack("entries", left)}
+        left = [entry for entry in inputs.entries if not subject.is_named(entry)]
+        row = {"PartitionKey": send, "RowKey": inputs.key, **pack_entries(left)}
         await self._account.update(_TABLE, row, inputs.etag)

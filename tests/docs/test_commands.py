@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [
     "README.md",
     "docs/api.md",
+    "docs/templates.md",
     "docs/callback.md",
     "docs/queue.md",
     "docs/local.md",

@@ -29,7 +29,10 @@ results = st.builds(
     at=st.floats(0, 4e9),
     retry_at=st.floats(0, 4e9),
 )
-people = st.lists(st.builds(Recipient, name=st.text(max_size=8), user=st.none() | st.text(max_size=8)), max_size=8)
+own_data = st.none() | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)
+people = st.lists(
+    st.builds(Recipient, name=st.text(max_size=8), user=st.none() | st.text(max_size=8), data=own_data), max_size=8
+)
 
 
 @st.composite

@@ -8,7 +8,7 @@ from proactive.store.conversations import person_partition
 from proactive.store.persons import Subject, alias_key, fingerprints, place_of_person, row_key, span
 
 users = st.text(min_size=1, max_size=12)
-recipients = st.builds(Recipient, name=st.text(max_size=12), user=st.none() | users)
+recipients = st.builds(Recipient, name=st.text(max_size=12), user=st.none() | users, data=st.none())
 
 
 @given(st.lists(users, max_size=20))

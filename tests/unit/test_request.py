@@ -259,7 +259,7 @@ def test_a_body_that_is_no_object_is_refused(value: object) -> None:
         ({"~": 1}, "/~0", "no such field"),
         ({"": 1}, "/", "no such field"),
         ({"str": 1}, "/str", "no such field"),
-        ({"data": {"name": "Ada"}}, "/data", "."),
+        ({"dat": {"name": "Ada"}}, "/dat", "no such field"),
         ({"wait": {"timeout": "PT1H"}}, "/wait", "card"),
         ({"message": ABSENT, "card": CARD, "wait": 5}, "/wait", "."),
         ({"message": ABSENT, "card": CARD, "wait": {"timeout": "PT30S"}}, "/wait/timeout", "between PT1M and P30D"),
@@ -504,3 +504,60 @@ def test_options_are_written_as_senders_write_them(some: Options) -> None:
     written = some.as_json()
     assert accepted(options=written).options == some
     assert written["deliverWithin"] == write_duration(some.deliver_within)
+
+
+# --- templates with data
+
+TEMPLATE = {**CARD, "body": [{"type": "TextBlock", "text": "Hi ${name}"}]}
+DEEP: Any = {}
+for _ in range(32):
+    DEEP = {"d": DEEP}
+
+
+def test_data_make_a_template_of_the_content_and_stay_with_whom_they_are_for() -> None:
+    own = {"user": "bob", "data": {"name": "Bob"}}
+    request = accepted(message=ABSENT, card=TEMPLATE, data={"name": "you"}, recipients=["ada@contoso.com", own])
+    assert request.recipients == [ADA, Entry("user", "bob", {"name": "Bob"})]
+    assert (request.card, request.data) == (TEMPLATE, {"name": "you"})
+    assert accepted(message=ABSENT, card=json.dumps(TEMPLATE), recipients=[own]).data == {}
+    assert accepted(message="${1 +}").data is None
+    assert accepted(message="${1 +}", data=None, recipients=[{"user": "bob", "data": None}]).data is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "word"),
+    [
+        ({"data": []}, "/data", "object"),
+        ({"data": "{}"}, "/data", "object"),
+        ({"data": DEEP}, "/data", "deeply"),
+        ({"data": {"x": "x" * 262_144}}, "/data", "too large"),
+        ({"recipients": [{"user": "a", "data": 1}]}, "/recipients/0/data", "object"),
+        ({"recipients": [{"user": "a", "data": {"x": "x" * 65_536}}]}, "/recipients/0/data", "too large"),
+        ({"recipients": ["b", {"everyone": True, "data": {}}]}, "/recipients/1/data", "beside recipients"),
+        ({"recipients": [{"data": {}}]}, "/recipients/0", "Give"),
+        ({"recipients": [{"user": "a", "group": "b", "data": {}}]}, "/recipients/0", "Give"),
+        ({"data": {}, "message": "${a b}"}, "/message", "${a b}"),
+        ({"data": {}, "message": {"text": "${"}}, "/message/text", "}"),
+        ({"data": {}, "summary": "${shout()}"}, "/summary", "shout"),
+        (
+            {"data": {}, "message": ABSENT, "card": {**CARD, "body": [{"text": "${a +}"}]}},
+            "/card/body/0/text",
+            "${a +}",
+        ),
+        ({"data": {}, "message": ABSENT, "card": {**CARD, "${x}": 1}}, "/card/${x}", "name"),
+        (
+            {"data": {}, "message": ABSENT, "card": TEMPLATE, "wait": {"updateMessage": TEMPLATE}},
+            "/wait/updateMessage/body/0/text",
+            "template",
+        ),
+    ],
+)
+def test_what_is_wrong_with_data_and_expressions_is_named(changes: dict[str, Any], where: str, word: str) -> None:
+    assert word in refused(**changes)[where]
+
+
+def test_a_template_that_is_nested_too_deeply_is_refused() -> None:
+    deep: Any = "${a}"
+    for _ in range(100):
+        deep = [deep]
+    assert "deeply" in refused(message=ABSENT, card={**CARD, "body": deep}, data={})["/card"]
