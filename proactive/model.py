@@ -92,7 +92,7 @@ class Recipient(NamedTuple):
 class Entry:
     """One recipient as a sender names it, before anybody looked for the people behind it."""
 
-    kind: Literal["person", "user", "everyone"]
+    kind: Literal["person", "user", "group", "team", "everyone"]
     value: str = ""
 
 

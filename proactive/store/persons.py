@@ -72,7 +72,7 @@ class Subject(NamedTuple):
 
     def is_named(self, entry: Entry) -> bool:
         """Whether a sender means the person by this entry."""
-        if entry.kind == "everyone":
+        if entry.kind not in ("person", "user"):
             return False
         return user_key(entry.value) == self.user or alias_key(entry.value) in self.aliases
 
