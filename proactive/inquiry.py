@@ -18,7 +18,9 @@ _EXPIRED = "Directory_ExpiredPageToken"
 _MOST_EXPIRED = 3  # times that a group is begun again at once
 _AGAIN = 60.0  # seconds until it is begun again after that
 _CANDIDATES = 5
-_LONGEST = 80  # characters of a candidate's name, and of the address
+_LONGEST_NAME, _LONGEST_ADDRESS = 64, 120  # characters of a candidate
+
+_BRACKETS = str.maketrans("<>", "()")  # they stand around addresses, by which a candidate is found again
 
 NO_GRAPH = Result(State.FAILED, REFUSED, "graphNotConfigured")
 
@@ -110,10 +112,10 @@ def ambiguous(accounts: Sequence[Account]) -> Result:
 
 
 def _shown(account: Account) -> str:
-    address = _short(account.mail or account.principal_name or account.id)
-    return f"{_short(account.display_name)} <{address}>" if account.display_name else address
+    address = account.mail or account.principal_name or account.id
+    return f"{_short(account.display_name, _LONGEST_NAME)} <{_short(address, _LONGEST_ADDRESS)}>".lstrip()
 
 
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+def _short(text: str, most: int) -> str:
+    text = " ".join(text.translate(_BRACKETS).split())
+    return text if len(text) <= most else text[: most - 1] + "…"

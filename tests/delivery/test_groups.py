@@ -15,6 +15,7 @@ from local.teams.people import people as crowd_of
 from proactive import events, plan
 from proactive.accept import accept
 from proactive.cancel import cancel
+from proactive.erase import erase
 from proactive.graph import Graph
 from proactive.model import Result, Send, State
 from proactive.people import Planned
@@ -292,6 +293,19 @@ async def test_a_display_name_of_one_whom_the_bot_knows_may_be_that_of_several(h
     assert second.mail in found[first.name][1]
     # whom only the bot knows it finds by its own knowledge
     assert found[PAT.name] == (None, "")
+
+
+async def test_who_is_erased_is_no_longer_listed_as_one_of_several(house: House, contoso: Sample) -> None:
+    first, _ = contoso.namesakes
+    send = await send_to(house, first.name, "sales@contoso.com", PAT.mail)
+    await house.drain()
+
+    assert await erase(house.service, house.bot, CONTOSO, first.object_id, [first.mail])
+
+    found = await codes(house, send)
+    assert found[first.name] == (404, "ambiguousRecipient")
+    assert found["sales@contoso.com"][1].startswith("ambiguousRecipient: ")
+    assert found[PAT.mail] == (200, "")
 
 
 async def test_whom_the_bot_knows_by_address_is_planned_at_once_without_graph(
