@@ -1,6 +1,7 @@
-"""The main job in one go: people install the bot, a message and cards go out to them, and somebody answers.
+"""The main job in one go: people install the bot, messages and cards go out to them, and somebody answers.
 
-Everything is real but Teams and its people: the app runs in the local Functions host, storage is Azurite.
+Everything is real but Teams, its people and their directory: the app runs in the local Functions host, storage is
+Azurite.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from rich.console import Console
 
 from local import demo_ask
 from local.demo_sends import CHAT_ACTIVE, DELIVERED, NOT_INSTALLED, PARALLELISM, Outgoing, check, send, table
-from local.demo_stage import BOT_NAME, DEMO_RATE, LATENCY, LOG, REPLY, TEAMS_RATE, DemoError, Stage, stage
+from local.demo_stage import BOT_NAME, DEMO_RATE, GROUP, LATENCY, LOG, REPLY, TEAMS_RATE, DemoError, Stage, stage
 from local.host.errors import StartError
 from local.teams import Person
 from local.teams import people as invented
@@ -26,12 +27,16 @@ _FEWEST, _MOST = 20, 10_000
 _ASKED = 5
 _MESSAGE = "Your order *4711* is ready"
 _CARD = json.loads((Path(__file__).parent / "cards" / "order-summary.json").read_text(encoding="utf-8"))
-_MESSAGE_AND_CARD = (
+_TO_A_GROUP = "The canteen opens at *noon*"
+_SENDS = (
     Outgoing("the message", {"message": _MESSAGE}, lambda activity: activity.get("text") == _MESSAGE),
     Outgoing(
         "the card",
         {"card": _CARD, "summary": "Order summary"},
         lambda activity: [attached["content"] for attached in activity.get("attachments", [])] == [_CARD],
+    ),
+    Outgoing(
+        "the group message", {"message": _TO_A_GROUP}, lambda activity: activity.get("text") == _TO_A_GROUP, GROUP
     ),
 )
 _BETWEEN_LOOKS = 0.5  # seconds between two looks at whether a mail address is known
@@ -89,7 +94,7 @@ async def _play(console: Console, cast: Cast) -> None:
         console.print(f"The service is at {on.url}, Teams at {on.teams.url}.")
         await _install(on, cast)
         await _chat_and_uninstall(on, cast)
-        sends = [await send(on, what, cast.people) for what in _MESSAGE_AND_CARD]
+        sends = [await send(on, what, cast.people) for what in _SENDS]
         for sent in sends:
             check(on.teams, sent, cast.codes())
         console.print(table(sends))
@@ -160,7 +165,8 @@ def _tell(on: Stage) -> None:
         f"Teams saw {stats.requests:,} requests, at most {stats.peak} at once and {stats.busiest_second} in a second; "
         f"{stats.statuses.get(429, 0)} came too fast (429).\n"
         f"It took {LATENCY:g} s for each. Its ceiling of {TEAMS_RATE} requests a second for one bot in one tenant was "
-        f"raised to {DEMO_RATE:,} for the demo.",
+        f"raised to {DEMO_RATE:,} for the demo.\n"
+        f'Microsoft Graph was asked {on.graph.stats.requests} times who is in the group "{GROUP}".',
         soft_wrap=True,
     )
 

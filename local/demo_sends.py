@@ -32,16 +32,20 @@ _PAGE = 1000
 
 @dataclass(frozen=True)
 class Outgoing:
-    """Something to send: `content` as the service takes it, and how a copy of it is told among a chat's activities."""
+    """Something to send: `content` as the service takes it, and how a copy of it is told among a chat's activities.
+
+    It goes to a `group`; without one, to the mail address of each person.
+    """
 
     title: str
     content: Mapping[str, Any]
     is_copy: Callable[[Mapping[str, Any]], bool]
+    group: str = ""
 
 
 @dataclass(frozen=True)
 class Sent:
-    """What became of it: the service's own `counts`, each mail address's status code, and how long it took."""
+    """What became of it: the service's own `counts`, each person's status code by object id, and how long it took."""
 
     what: Outgoing
     counts: dict[str, int]
@@ -55,14 +59,14 @@ class Sent:
 
 
 async def send(stage: Stage, what: Outgoing, people: list[Person]) -> Sent:
-    """Send to people by their mail addresses and return what became of it.
+    """Send to people, by their mail addresses or by a group that they are in, and return what became of it.
 
     Raises:
         DemoError: the service refused it, did not finish it, or would fail the flow that sent it.
 
     """
     start = time.perf_counter()
-    recipients = [person.mail for person in people]
+    recipients: list[Any] = [{"group": what.group}] if what.group else [person.mail for person in people]
     status, accepted = await stage.request(
         "POST", "/api/v1/sends", {**what.content, "recipients": recipients, "options": _OPTIONS}
     )
@@ -98,7 +102,7 @@ async def _codes(stage: Stage, path: str) -> dict[str, int]:
     while following is not None:
         query = f"?top={_PAGE}" + (f"&continuation={following}" if following else "")
         _, page = await stage.request("GET", f"{path}/recipients{query}")
-        codes |= {result["recipient"]: result["statusCode"] for result in page["results"]}
+        codes |= {result["userId"]: result["statusCode"] for result in page["results"]}
         following = page["continuation"]
     return codes
 
@@ -112,8 +116,9 @@ def check(teams: TeamsStandIn, sent: Sent, expected: Mapping[Person, int]) -> No
     """
     title = sent.what.title
     for person, code in expected.items():
-        if sent.codes.get(person.mail) != code:
-            raise DemoError(f"{title} ended in {sent.codes.get(person.mail)} for {person.mail}, where {code} was due.")
+        ended_in = sent.codes.get(person.object_id)
+        if ended_in != code:
+            raise DemoError(f"{title} ended in {ended_in} for {person.mail}, where {code} was due.")
         copies = sum(map(sent.what.is_copy, teams.delivered(person)))
         if copies != (code == DELIVERED):
             raise DemoError(f"{person.mail} got {copies} copies of {title} and a status code of {code}.")

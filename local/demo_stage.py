@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from local.azurite import azurite
+from local.graph import GraphStandIn, Organisation
 from local.host.instance import instance
 from local.teams import Crowd, Person, TeamsStandIn
 
@@ -27,6 +28,8 @@ DEMO_RATE = 1000
 """The same in the demo, on both sides: with Teams' own ceiling a thousand people would take twenty seconds a send."""
 LATENCY = 0.1
 """Seconds that the stand-in takes for an answer."""
+GROUP = "Everyone at Contoso"
+"""A group of three departments, in which everybody is; some are in two of them."""
 
 _BURST = 100  # requests that the stand-in takes at once: more than a send has in flight
 _PATIENCE = aiohttp.ClientTimeout(total=30)
@@ -40,6 +43,9 @@ _SETTINGS = {
     "PROACTIVE_REPLY_TEXT": REPLY,
     "PROACTIVE_CALLBACK_SECRET": CALLBACK_SECRET,
     "MicrosoftAppId": "",
+    **dict.fromkeys(
+        (f"PROACTIVE_GRAPH_{part}" for part in ("CLIENT_ID", "CLIENT_SECRET", "CERTIFICATE", "TENANT_ID")), ""
+    ),
 }
 
 
@@ -49,11 +55,12 @@ class DemoError(Exception):
 
 @dataclass(frozen=True)
 class Stage:
-    """A running service at `url`, the `teams` it talks to, and the `crowd` that acts there."""
+    """A running service at `url`, the `teams` and the `graph` it talks to, and the `crowd` that acts in Teams."""
 
     console: Console
     url: str
     teams: TeamsStandIn
+    graph: GraphStandIn
     crowd: Crowd
     web: aiohttp.ClientSession
 
@@ -95,7 +102,7 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def stage(console: Console, people: Sequence[Person]) -> AsyncIterator[Stage]:
-    """Start storage, Teams and the service; stop them at the end. The service's latest output goes to `LOG`.
+    """Start storage, Teams, Graph and the service; stop them at the end. The service's latest output goes to `LOG`.
 
     Raises:
         StartError: something is missing, or the service did not start.
@@ -104,18 +111,29 @@ async def stage(console: Console, people: Sequence[Person]) -> AsyncIterator[Sta
     async with (
         azurite(in_memory=True) as storage,
         TeamsStandIn(people, rate=DEMO_RATE, burst=_BURST, latency=LATENCY) as teams,
-        _service(storage) as url,
+        GraphStandIn(_organisation(people), repeats=True) as graph,
+        _service(storage, graph.url) as url,
         Crowd(teams, f"{url}/api/messages") as crowd,
         aiohttp.ClientSession(timeout=_PATIENCE) as web,
     ):
-        yield Stage(console, url, teams, crowd, web)
+        yield Stage(console, url, teams, graph, crowd, web)
+
+
+def _organisation(people: Sequence[Person]) -> Organisation:
+    """Return the people as the directory has them, in groups within a group."""
+    made = Organisation(people[0].tenant_id)
+    made.enrol(people)
+    names = ("Sales", "Research", "Operations")
+    departments = (made.group(name, *people[n::3], *people[:5]) for n, name in enumerate(names))
+    made.group(GROUP, *departments)
+    return made
 
 
 @contextlib.asynccontextmanager
-async def _service(storage: str) -> AsyncIterator[str]:
+async def _service(storage: str, graph_url: str) -> AsyncIterator[str]:
     said: Iterable[str] = ()
     try:
-        async with instance(storage, settings=_SETTINGS) as running:
+        async with instance(storage, settings=_SETTINGS | {"PROACTIVE_GRAPH_URL": graph_url}) as running:
             said = running.child.tail
             yield running.url
     finally:

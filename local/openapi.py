@@ -29,7 +29,6 @@ DOORS: Mapping[str, Map] = {"v1": v1.ROUTES, "ops": ops.ROUTES}
 
 # What `SendBody` has and a request is refused for as yet. A capability that comes leaves its line here.
 _NOT_YET_VALUES = {"ifBotNotInstalled": "install"}
-_NOT_YET_RECIPIENTS = ("group", "team")
 
 
 class _Untitled(GenerateJsonSchema):
@@ -52,8 +51,6 @@ def _requests() -> Json:
                 del member["default"]
     for name, value in _NOT_YET_VALUES.items():
         found["Options"]["properties"][name]["enum"].remove(value)
-    entries = send["properties"]["recipients"]["anyOf"][1]["items"]
-    entries["anyOf"] = [kind for kind in entries["anyOf"] if kind.get("required", [""])[0] not in _NOT_YET_RECIPIENTS]
     send["oneOf"] = [{"required": ["message"]}, {"required": ["card"]}]
     found["Content"] = {
         "type": "object",

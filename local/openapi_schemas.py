@@ -101,11 +101,16 @@ ANSWERS: Json = {
         counts={**members(**dict.fromkeys(
                     ("total", "wouldSend", "postponed", "notInstalled", "chatActive", "failed"), COUNT)),
                 "description": "All but `total` sum to `total`"},
-        complete={**FLAG, "description": "False where only the first 200,000 people were looked at"},
+        complete={**FLAG, "description": "False where not everybody was looked at"},
         recipients=list_of(members(
             recipient=TEXT, userId=or_null(TEXT),
             state={"enum": ["wouldSend", "postponed", "notInstalled", "chatActive", "failed"]},
-            statusCode={"enum": [100, 300, 404, None]}, reason=or_null(TEXT),
+            statusCode={"enum": [100, 300, 404, 502, None]}, reason=or_null(TEXT),
+        )),
+        groups=list_of(members(
+            ("group", "team"), group=TEXT, team=TEXT, total=COUNT,
+            notInstalled={**COUNT, "description": "How many of them do not have the bot"},
+            complete=FLAG, reason=or_null(TEXT, "Why it could not be read"),
         )),
         message=members(format={"enum": ["card", "markdown", "plain", "xml"]}, bytes=COUNT, most=COUNT),
         seconds={"type": "number", "minimum": 0, "description": "About how long the delivery takes"},

@@ -16,6 +16,7 @@ import secrets
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 from proactive import content
@@ -24,9 +25,9 @@ from proactive.filling import Filling, try_out
 from proactive.jsontext import canonical
 from proactive.model import Entry, Recipient, Request, Send
 from proactive.outbound import url_error
-from proactive.people import is_id, resolve
+from proactive.people import is_id, is_person, resolve_at_once
 from proactive.plan import divide, start
-from proactive.problems import FieldError, ProblemError
+from proactive.problems import FieldError, ProblemError, pointer
 from proactive.recipients import in_order
 from proactive.retention import arm
 from proactive.service import Service
@@ -38,6 +39,8 @@ from proactive.store.pack import weight
 from proactive.tickets import LONGEST
 
 _INVALID = 400
+_MOST_ERRORS = 100
+_GROUPS = frozenset({"group", "team"})
 _FEW = 1000  # recipients that are looked up before the answer goes out
 _MOST_NAMED = 20  # tenants that an error lists
 _FEW_IDS = 12_000  # recipients by id, of whom nothing has to be looked up
@@ -87,10 +90,13 @@ async def accept(
         callback_url=request.callback_url,
         held_until=now + hold if request.callback_url and hold else None,
     )
-    if send.begins_at > send.created_at or not _few(request.recipients):
+    found = None
+    if send.begins_at <= send.created_at and _few(request.recipients):
+        found = await resolve_at_once(service, send.bot, send.tenant, request.recipients)
+    if found is None:
         await service.sends.add_inputs(send, request.recipients)
         return await keep(service, send)
-    people = in_order(await resolve(service, send.bot, send.tenant, request.recipients))
+    people = in_order(found)
     send.plan = FIRST_PLAN
     chunks = divide(send.id, send.plan, people)
     send.total, send.chunks = len(people), len(chunks)
@@ -127,12 +133,15 @@ async def check(service: Service, body: Any, *, operator: bool) -> Checked:
     except ProblemError as problem:
         if problem.status == _INVALID and isinstance(body, Mapping):
             problem.errors += await sender_errors(service, body.get("bot") or "", body.get("tenant") or "")
+            problem.errors += _group_errors(service, "", body.get("recipients"))
         raise
     if any(entry.kind == "everyone" for entry in request.recipients):
         _check_everyone(service, operator=operator)
-    if errors := await sender_errors(service, request.bot, request.tenant):
+    bot, tenant = service.settings.bots[0], ""
+    if not (errors := await sender_errors(service, request.bot, request.tenant)):
+        bot, tenant = await _sender(service, request)
+    if errors := [*errors, *_group_errors(service, tenant, body["recipients"])]:
         raise ProblemError(_INVALID, "The request has errors: each is listed with its field.", errors)
-    bot, tenant = await _sender(service, request)
     activity = content.activity(request, f"28:{bot.app_id}")
     if request.data is not None:
         samples = [(entry.value, entry.data) for entry in request.recipients[:_SAMPLES]]
@@ -177,12 +186,31 @@ async def _lead(service: Service, send: Send) -> None:
 
 def _few(recipients: Sequence[Entry]) -> bool:
     """Whether the plan is made so fast that the answer can wait for it, which saves the hop over `plans`."""
+    if not all(is_person(entry) for entry in recipients):
+        return False
     if len(recipients) > _FEW:
         few = len(recipients) <= _FEW_IDS and all(is_id(entry.value) for entry in recipients)
     else:
-        few = all(entry.kind != "everyone" for entry in recipients)
+        few = True
     # What one transaction cannot hold, a plan keeps in several.
     return few and sum(weight(entry.data) for entry in recipients) <= _LITTLE
+
+
+def _group_errors(service: Service, tenant: str, recipients: Any) -> list[FieldError]:
+    """Return an error for each group or team where Graph cannot tell who is in it; an empty tenant is not known yet."""
+    if not isinstance(recipients, list):
+        return []
+    if service.graph is None:
+        detail = (
+            "Groups and teams need Microsoft Graph: set PROACTIVE_GRAPH_CLIENT_ID, and PROACTIVE_GRAPH_CLIENT_SECRET, "
+            "PROACTIVE_GRAPH_CERTIFICATE, or for a managed identity PROACTIVE_GRAPH_TENANT_ID."
+        )
+    elif tenant and service.graph_of(tenant) is None:
+        detail = "Microsoft Graph is used for another tenant only: change PROACTIVE_GRAPH_TENANT_ID, or leave it out."
+    else:
+        return []
+    places = (n for n, item in enumerate(recipients) if isinstance(item, dict) and not _GROUPS.isdisjoint(item))
+    return [FieldError(pointer("recipients", number), detail) for number in islice(places, _MOST_ERRORS)]
 
 
 async def _repeated(service: Service, send: Send) -> Send:

@@ -124,11 +124,11 @@ async def _erase_in(service: Service, subject: Subject, listed: Listed) -> bool:
             # Whoever makes its plan right now may have read the inputs before; nobody does before its time has come.
             return send.begins_at > service.clock() + _AGAIN
         done = True
-        for chunk, places in await service.traces.chunks(send.id, subject):
+        for chunk, places in await service.traces.chunks(send.id, subject, mentions=True):
             if chunk.lease_until > service.clock():
                 done = False
             else:
-                await _erase_in_chunk(service, chunk, places, counts=chunk.plan == send.plan)
+                await _erase_in_chunk(service, subject, chunk, places, counts=chunk.plan == send.plan)
         if done and listed.people is not None:
             await service.days.hide(listed, subject.without(listed.people))
     except Stale:
@@ -137,7 +137,7 @@ async def _erase_in(service: Service, subject: Subject, listed: Listed) -> bool:
     return done
 
 
-async def _erase_in_chunk(service: Service, chunk: Chunk, places: list[int], *, counts: bool) -> None:
+async def _erase_in_chunk(service: Service, subject: Subject, chunk: Chunk, places: list[int], *, counts: bool) -> None:
     """Erase the people at some places. The answer goes before its recipient: afterwards nobody would find it."""
     for n in places:
         answer = await service.answers.get(chunk.send, Place(chunk.number, n)) if counts else None
@@ -148,6 +148,10 @@ async def _erase_in_chunk(service: Service, chunk: Chunk, places: list[int], *, 
             await service.traces.replace(chunk)
         await service.answers.remove(chunk.send, Place(chunk.number, n))
     for n in places:
+        if not subject.is_recipient(chunk.people[n]):
+            # The person is one of several of that name. Which ones they were is all that the reason says more.
+            chunk.results[n] = chunk.results[n]._replace(reason=chunk.results[n].reason.partition(":")[0])
+            continue
         chunk.people[n] = Recipient(ERASED, None)
         if n in chunk.results:
             chunk.results[n] = chunk.results[n]._replace(message_id="", conversation_id="")

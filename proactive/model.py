@@ -93,7 +93,7 @@ class Recipient(NamedTuple):
 class Entry:
     """One recipient as a sender names it, before anybody looked for the people behind it; `data` are its own."""
 
-    kind: Literal["person", "user", "everyone"]
+    kind: Literal["person", "user", "group", "team", "everyone"]
     value: str = ""
     data: dict[str, Any] | None = None
 

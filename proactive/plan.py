@@ -12,9 +12,10 @@ import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 
+from proactive.graph import GraphAway
 from proactive.model import REFUSED, Recipient, Result, Send, State
 from proactive.people import Planned
-from proactive.recipients import PLAN_FAILED, Batch, Cursor, recipients
+from proactive.recipients import PLAN_FAILED, Batch, Cursor, names_end, recipients
 from proactive.relay import later, put_watched, watched
 from proactive.service import Service
 from proactive.store.account import LANES, PLANS, WAITS, Row
@@ -52,6 +53,10 @@ async def _plan(service: Service, send_id: str, *, failed: bool = False) -> None
             # Somebody else plans it as well, or it was cancelled: whoever looks next goes on from there.
             await put_watched(service, PLANS, {"send": send.id}, service.clock() + 1)
             return
+        except GraphAway as away:
+            log.info("the plan of send %s waits %.0f s for Microsoft Graph: %s", send.id, away.retry_after, away.reason)
+            await put_watched(service, PLANS, {"send": send.id}, service.clock() + away.retry_after)
+            return
         if planned is None:
             await put_watched(service, PLANS, {"send": send.id})
             return
@@ -60,18 +65,27 @@ async def _plan(service: Service, send_id: str, *, failed: bool = False) -> None
 
 
 async def _make(service: Service, send: Send, *, failed: bool) -> Send | None:
-    """Make the plan, from the draft on that somebody may have left. Return None when it takes longer than a turn."""
+    """Make the plan, from the draft on that somebody may have left. Return None when it takes longer than a turn.
+
+    Raises `GraphAway`, once what there is has been kept, when Graph cannot tell now who the others are.
+    """
     draft = await service.drafts.get(send.id)
     if draft is None or draft.cursor is None:
         draft = Draft(send.id, uuid.uuid4().hex[:8], etag=draft.etag if draft else "")
     drawing = _Drawing(service, send, draft)
     until = service.clock() + _TURN
     source = _everybody_failed(service, send) if failed else recipients(service, send, draft)
-    async for people, cursor in source:
-        await drawing.add(people, cursor)
-        if cursor is not None and service.clock() > until:
-            await drawing.pause(cursor)
-            return None
+    reached: Cursor = None
+    try:
+        async for people, reached in source:
+            await drawing.add(people, reached)
+            if reached is not None and service.clock() > until:
+                await drawing.pause(reached)
+                return None
+    except GraphAway:
+        if reached is not None:
+            await drawing.pause(reached)
+        raise
     return await drawing.finish()
 
 
@@ -100,7 +114,7 @@ class _Drawing:
         self._people += people
         if cursor is not None:
             self._data += sum(weight_of(recipient.data) for recipient, _ in people)
-        named = self._draft.cursor is None and cursor is not None
+        named = names_end(self._draft.cursor, cursor)
         if self._people and (named or len(self._people) >= SIZE or self._data >= DATA):
             await self._cut()
         if named:

@@ -1,32 +1,32 @@
 """A send that is only thought through: who would get it, who lacks the bot, how large it is, how long it takes.
 
 Nothing is kept and nothing is sent. People are looked at some hundreds at a time, and only counts and the first of them
-are held, so that a preview for everyone takes no more memory than one for a few.
+are held, so that a preview for everyone takes no more memory than one for a few. It ends early where it would outlast
+the call, and says so.
 """
 
-import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import batched
 from typing import Any
 
 from proactive.accept import Checked, check
-from proactive.cards import utf16_size
-from proactive.content import encode, with_marks
-from proactive.filling import TEMPLATE_ERROR, TOO_LARGE, Filling, about
-from proactive.model import REFUSED, Options, Recipient, Result, State
-from proactive.model import TOO_LARGE as TOO_LARGE_CODE
-from proactive.people import Planned, resolve
+from proactive.groups import PAGES, distinct, read_page
+from proactive.inquiry import Inquiry
+from proactive.model import Entry, Options, Recipient, Result
+from proactive.people import Planned, is_person, resolve
+from proactive.recipients import in_order
+from proactive.seen import Seen
 from proactive.service import Service
 from proactive.settle import unsent
 from proactive.store.conversations import Conversation
-from proactive.templating.template import FilledTooLargeError, TemplateError
-from proactive.tickets import LONGEST
+from proactive.trial import Trial
 
 _BATCH = 500  # people looked at together
-_MOST = 200_000  # people looked at in all: more would outlast the call
+_MOST = 200_000  # people looked at in all
+_LONGEST = 40.0  # seconds after which nothing more is begun: a call may last 230 at most
 _FIRST = 100
-_FILLED = 1_000  # people whose message is filled: some tenths of a second
-_FILLING = 2.0  # seconds after which no more are
 _SECONDS_EACH = 0.3  # what Teams takes for a message, about
 _STATES = ("wouldSend", "postponed", "notInstalled", "chatActive", "failed")
 
@@ -34,59 +34,128 @@ _STATES = ("wouldSend", "postponed", "notInstalled", "chatActive", "failed")
 async def preview(service: Service, body: Any, *, operator: bool) -> dict[str, Any]:
     """Return what would become of the send in `body`. Raises `ProblemError` like `accept`."""
     checked = await check(service, body, operator=operator)
-    counts: Counter[str] = Counter()
-    first: list[dict[str, Any]] = []
-    complete = True
-    draft = _Draft(service, checked)
-    async for people in _people(service, checked):
-        room = _MOST - counts.total()
-        complete = len(people) <= room
-        for recipient, result in await _settled(service, draft, people[:room]):
-            state = result.state.value if result else "wouldSend"
-            counts[state] += 1
-            if len(first) < _FIRST:
-                first.append(_shown(recipient, state, result))
-        if not complete:
-            break
-    seconds = _seconds(service, checked.request.options, counts["wouldSend"])
+    now, most = service.clock(), service.settings.max_message_bytes
+    trial = Trial(checked.request, checked.activity, now=now, most=most)
+    look = _Look(service, checked, trial, now + _LONGEST)
+    await look.at_all()
+    options, counts = checked.request.options, look.counts
+    seconds = _seconds(service, options, counts["wouldSend"])
     return {
         "dryRun": True,
         "bot": checked.bot.name,
         "tenant": checked.tenant,
         "counts": {"total": counts.total(), **{state: counts[state] for state in _STATES}},
-        "complete": complete,
-        "recipients": first,
-        "message": draft.message(),
+        "complete": look.complete,
+        "recipients": look.first,
+        "groups": look.groups,
+        "message": trial.message(),
         "seconds": seconds,
-        "inTime": seconds <= checked.request.options.deliver_within,
+        "inTime": seconds <= options.deliver_within,
     }
 
 
-async def _people(service: Service, checked: Checked) -> AsyncIterator[list[Planned]]:
-    """Yield the people whom a request names, then everyone else if it is for everyone, some hundreds at a time."""
-    bot, tenant, entries = checked.bot.name, checked.tenant, checked.request.recipients
-    seen: set[str] = set()
-    for start in range(0, len(entries), _BATCH):
-        yield await resolve(service, bot, tenant, entries[start : start + _BATCH], seen)
-    if any(entry.kind == "everyone" for entry in entries):
-        async for users, _ in service.conversations.everyone(bot, tenant):
-            others = [user for user in users if user not in seen]
-            for start in range(0, len(others), _BATCH):
-                yield [(Recipient(user, user), None) for user in others[start : start + _BATCH]]
+@dataclass
+class _Look:
+    """A look at the people of a request: those it names, those of its groups, then everyone else if it is for everyone.
 
+    Nobody is counted twice in `counts`; somebody in two groups is one of the people of each.
+    """
 
-async def _settled(service: Service, draft: "_Draft", people: list[Planned]) -> list[Planned]:
-    """Return people with the state that each would be in now without a message; None for who would get it."""
-    checked = draft.checked
-    users = [recipient.user for recipient, result in people if recipient.user and result is None]
-    known = await service.conversations.load(checked.bot.name, checked.tenant, users, names=draft.personal)
-    now, minutes = service.clock(), service.settings.active_chat_minutes
-    settled: list[Planned] = []
-    for recipient, result in people:
+    service: Service
+    checked: Checked
+    trial: Trial
+    until: float
+    counts: Counter[str] = field(default_factory=Counter)
+    first: list[dict[str, Any]] = field(default_factory=list)
+    groups: list[dict[str, Any]] = field(default_factory=list)
+    complete: bool = True
+    seen: Seen = field(default_factory=Seen)
+
+    async def at_all(self) -> None:
+        """Look until everybody was looked at, or it took too long or was too many."""
+        tenant, entries = self.checked.tenant, self.checked.request.recipients
+        graph = self.service.graph_of(tenant)
+        asked = Inquiry(graph, tenant, self.service.clock) if graph else None
+        await self._at_names([entry for entry in entries if is_person(entry)], asked)
+        for group in distinct(entries):
+            if not self.complete:
+                break
+            await self._at_group(group, asked)
+        if self.complete and any(entry.kind == "everyone" for entry in entries):
+            await self._at_everyone()
+
+    async def _at_names(self, entries: Sequence[Entry], asked: Inquiry | None) -> None:
+        bot, tenant = self.checked.bot.name, self.checked.tenant
+        for some in batched(entries, _BATCH, strict=False):
+            if self._over():
+                return
+            await self._count(await resolve(self.service, bot, tenant, some, seen=self.seen, inquiry=asked))
+
+    async def _at_group(self, group: Entry, asked: Inquiry | None) -> None:
+        """Look at a group, some pages at a time, so that people stand close together in storage."""
+        told: dict[str, Any] = {group.kind: group.value, "total": 0, "notInstalled": 0, "complete": True}
+        reason: str | None = None
+        own, page, more = Seen(), "", True
+        while more and not self._over():
+            people: list[Planned] = []
+            for _ in range(PAGES):
+                some, page = await read_page(asked, group, page)
+                if isinstance(some, Result):
+                    reason = some.reason
+                    self._add([(Recipient(group.value, None), some)])
+                else:
+                    people += [(recipient, None) for recipient in some if own.add(recipient.user or "")]
+                more = bool(page)
+                if not more:
+                    break
+            told["total"] += len(people)
+            told["notInstalled"] += await self._count(in_order(people), known_to=self.seen)
+        told |= {"complete": not more and reason is None, "reason": reason}
+        if len(self.groups) < _FIRST:
+            self.groups.append(told)
+
+    async def _at_everyone(self) -> None:
+        bot, tenant = self.checked.bot.name, self.checked.tenant
+        async for users, _ in self.service.conversations.everyone(bot, tenant):
+            if self._over():
+                return
+            await self._count([(Recipient(user, user), None) for user in users if user not in self.seen])
+
+    def _over(self) -> bool:
+        if self.counts.total() >= _MOST or self.service.clock() > self.until:
+            self.complete = False
+        return not self.complete
+
+    async def _count(self, people: Sequence[Planned], known_to: Seen | None = None) -> int:
+        """Count people, but for those who are `known_to` have been counted. Return how many of all lack the bot."""
+        lacking = 0
+        for some in batched(people, _BATCH, strict=False):
+            known = await self._load(some)
+            lacking += sum(not (known.get(r.user or "") and known[r.user or ""].installed) for r, _ in some)
+            new = [one for one in some if known_to is None or known_to.add(one[0].user or "")]
+            room = _MOST - self.counts.total()
+            self.complete = self.complete and len(new) <= room
+            self._add([(recipient, self._settled(known, recipient, result)) for recipient, result in new[:room]])
+        return lacking
+
+    async def _load(self, people: Sequence[Planned]) -> dict[str, Conversation]:
+        users = [recipient.user for recipient, result in people if recipient.user and result is None]
+        bot, tenant = self.checked.bot.name, self.checked.tenant
+        return await self.service.conversations.load(bot, tenant, users, names=self.trial.personal)
+
+    def _settled(self, known: dict[str, Conversation], recipient: Recipient, result: Result | None) -> Result | None:
+        """Return the state that somebody would be in now without a message; None for who would get it."""
+        options, minutes = self.checked.request.options, self.service.settings.active_chat_minutes
         person = known.get(recipient.user or "")
-        found = result or unsent(person, checked.request.options, now, minutes)
-        settled.append((recipient, found or draft.unfilled(recipient, person)))
-    return settled
+        found = result or unsent(person, options, self.service.clock(), minutes)
+        return found or self.trial.unfilled(recipient, person)
+
+    def _add(self, settled: Sequence[Planned]) -> None:
+        for recipient, result in settled:
+            state = result.state.value if result else "wouldSend"
+            self.counts[state] += 1
+            if len(self.first) < _FIRST:
+                self.first.append(_shown(recipient, state, result))
 
 
 def _shown(recipient: Recipient, state: str, result: Result | None) -> dict[str, Any]:
@@ -97,51 +166,6 @@ def _shown(recipient: Recipient, state: str, result: Result | None) -> dict[str,
         "statusCode": result.code if result else None,
         "reason": result.reason if result else None,
     }
-
-
-class _Draft:
-    """The message as it would be sent: as it is, or filled for those who would get it, as far as that is affordable."""
-
-    def __init__(self, service: Service, checked: Checked) -> None:
-        self.checked = checked
-        self._most = service.settings.max_message_bytes
-        self._ticket = "x" * LONGEST if checked.request.wait else ""
-        data, at = checked.request.data, max(service.clock(), checked.request.send_at or 0.0)
-        self._filling = None if data is None else Filling(checked.activity, data, at, self._most)
-        self._left, self._until = _FILLED, time.monotonic() + _FILLING
-        self._bytes = 0
-        if self._filling is None:
-            sent = with_marks(checked.activity, self._ticket) if self._ticket else checked.activity
-            self._bytes = utf16_size(encode(sent).decode())
-
-    @property
-    def personal(self) -> bool:
-        return self._filling is not None and self._filling.personal
-
-    def unfilled(self, recipient: Recipient, person: Conversation | None) -> Result | None:
-        """Return what becomes of somebody whose data make no message; None where they do, or are not looked at."""
-        if self._filling is None or not self._left or time.monotonic() > self._until:
-            return None
-        self._left -= 1
-        names = (person.mail, person.principal_name, person.name) if person else ("", "", "")
-        who = about(recipient.name, recipient.user, *names)
-        try:
-            content = self._filling.encoded(recipient.data, who, self._ticket)
-        except TemplateError:
-            return Result(State.FAILED, REFUSED, TEMPLATE_ERROR)
-        except FilledTooLargeError:
-            return Result(State.FAILED, TOO_LARGE_CODE, TOO_LARGE)
-        self._bytes = max(self._bytes, utf16_size(content.decode()))
-        return None
-
-    def message(self) -> dict[str, Any]:
-        """Return what the message is and how large: a filled one, as large as the largest."""
-        request = self.checked.request
-        return {
-            "format": "card" if request.card else request.text_format,
-            "bytes": self._bytes,
-            "most": self._most,
-        }
 
 
 def _seconds(service: Service, options: Options, count: int) -> float:

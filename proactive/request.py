@@ -266,7 +266,7 @@ def _entry(item: Any) -> Entry | tuple[tuple[str, ...], str]:
     if kind in ("user", "group", "team"):
         if not isinstance(value, str) or not _named(value):
             return (kind,), f"It should be a text of 1 to {MAX_NAME} characters."
-        return Entry("user", value.strip(), own) if kind == "user" else ((kind,), _NOT_YET)
+        return Entry(kind, value.strip(), own)
     return (kind,), "There is no such kind of recipient: user, group, team and everyone are."
 
 

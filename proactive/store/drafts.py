@@ -23,7 +23,8 @@ ROWS, BYTES = 90, 2_500_000
 class Draft:
     """A plan in the making; `cursor` says where among the recipients to go on, None for the start.
 
-    The first `named` of its chunks hold those whom the send names.
+    The first `named` of its chunks hold those whom the send names, by themselves or through groups; it is 0 until they
+    are all there.
     """
 
     send: str

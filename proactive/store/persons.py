@@ -17,6 +17,7 @@ SPREAD = 32
 FEW = 20  # people of a send whose fingerprints stand in the index
 ERASED = "erased"  # what stands in a send instead of the name of a person who was erased
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9:._@-]{1,200}")
+_CANDIDATE = re.compile(r"<([^<>]+)>")
 _DIGITS = 8  # of a fingerprint
 
 
@@ -72,9 +73,14 @@ class Subject(NamedTuple):
 
     def is_named(self, entry: Entry) -> bool:
         """Whether a sender means the person by this entry."""
-        if entry.kind == "everyone":
+        if entry.kind not in ("person", "user"):
             return False
         return user_key(entry.value) == self.user or alias_key(entry.value) in self.aliases
+
+    def is_mentioned(self, reason: str) -> bool:
+        """Whether the person is one of the candidates that the reason of a result lists."""
+        found = _CANDIDATE.findall(reason)
+        return any(user_key(address) == self.user or alias_key(address) in self.aliases for address in found)
 
     def without(self, known: str) -> str:
         """Return fingerprints without the person's own; as they were, where the person is not among them."""

@@ -25,9 +25,12 @@ class Traces:
     def __init__(self, account: Account) -> None:
         self._account = account
 
-    async def chunks(self, send: str, subject: Subject, plan: str = "") -> list[tuple[Chunk, list[int]]]:
+    async def chunks(
+        self, send: str, subject: Subject, plan: str = "", *, mentions: bool = False
+    ) -> list[tuple[Chunk, list[int]]]:
         """Return the chunks that hold a person, each with the person's places in it: of one plan, or of all.
 
+        With `mentions` also the places of those in whose reasons the person stands, as one of several of a name.
         Storage tells the chunks that may, so that a send to many costs one call.
         """
         first, last = (f"chunk-{plan}-", f"chunk-{plan}.") if plan else ("chunk-", "chunk.")
@@ -46,6 +49,8 @@ class Traces:
             for row in rows:
                 chunk = chunk_of(row)
                 places = [n for n, person in enumerate(chunk.people) if subject.is_recipient(person)]
+                if mentions:
+                    places += [n for n, result in chunk.results.items() if subject.is_mentioned(result.reason)]
                 if places:
                     found.append((chunk, places))
         return found

@@ -280,8 +280,6 @@ async def test_unknown_fields_are_refused(stack, where):
 @pytest.mark.parametrize(
     ("pointer", "change"),
     [
-        ("/recipients/0/group", {"recipients": [{"group": str(uuid.uuid4())}]}),
-        ("/recipients/0/team", {"recipients": [{"team": str(uuid.uuid4())}]}),
         ("/options/ifBotNotInstalled", {"options": {"ifBotNotInstalled": "install"}}),
     ],
 )
@@ -291,6 +289,18 @@ async def test_what_is_not_available_yet_says_so(stack, pointer, change):
     (error,) = [error for error in reply.body["errors"] if error["pointer"] == pointer]
     assert "not available yet" in error["detail"]
     assert reply.pointers == [pointer]
+
+
+async def test_without_graph_a_group_is_refused_with_the_setting_that_is_missing(stack):
+    recipients = ["ada@contoso.com", {"group": str(uuid.uuid4())}, {"team": "Orders"}]
+
+    reply = await stack.post({"recipients": recipients, "message": "Hello"})
+    with_another_error = await stack.post({"recipients": recipients, "mesage": "Hello"})
+
+    assert reply.status == 400
+    assert reply.pointers == ["/recipients/1", "/recipients/2"]
+    assert all("PROACTIVE_GRAPH_CLIENT_ID" in error["detail"] for error in reply.body["errors"])
+    assert {"/mesage", "/recipients/1", "/recipients/2"} <= set(with_another_error.pointers)
 
 
 WRONG = {

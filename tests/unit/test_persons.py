@@ -50,6 +50,7 @@ def test_a_person_is_named_by_key_and_by_name_but_never_by_everyone() -> None:
     assert ada.is_named(Entry("person", "ADA"))
     assert ada.is_named(Entry("user", "ada@contoso.com"))
     assert not ada.is_named(Entry("person", "bob"))
+    assert not ada.is_named(Entry("group", "ADA"))
     assert not Subject("", frozenset({alias_key("")})).is_named(Entry("everyone"))
 
 
@@ -57,3 +58,11 @@ def test_who_is_known_by_a_key_is_not_taken_for_somebody_of_the_same_name() -> N
     ada = Subject("ada", frozenset({alias_key("shared@contoso.com")}))
     assert not ada.is_recipient(Recipient("shared@contoso.com", "bob"))
     assert ada.is_recipient(Recipient("shared@contoso.com", None))
+
+
+def test_a_person_is_found_among_the_candidates_of_a_name() -> None:
+    ada = Subject("0f-1", frozenset({alias_key("ada@contoso.com")}))
+    assert ada.is_mentioned("ambiguousRecipient: Lovelace, Ada <x@contoso.com>, Ada <Ada@contoso.com>, …")
+    assert ada.is_mentioned("ambiguousRecipient: <0F-1>")
+    assert not ada.is_mentioned("ambiguousRecipient: ada@contoso.com <x@contoso.com>")
+    assert not Subject("", frozenset()).is_mentioned("ambiguousRecipient")

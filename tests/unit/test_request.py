@@ -79,6 +79,7 @@ def test_the_least_that_can_be_sent_gets_the_contracts_defaults() -> None:
         (["ada; bob"], [Entry("person", "ada; bob")]),  # only a bare string is a list of addresses
         ([{"user": " 29:1a "}], [Entry("user", "29:1a")]),
         ([{"everyone": True}], [Entry("everyone")]),
+        ([{"group": " Sales "}, {"team": "x"}], [Entry("group", "Sales"), Entry("team", "x")]),
         (
             ["ada@contoso.com", {"user": "bob"}, {"everyone": True}, "ada@contoso.com"],
             [ADA, Entry("user", "bob"), Entry("everyone"), ADA],
@@ -281,8 +282,6 @@ def test_what_breaks_a_rule_is_refused_with_its_pointer(changes: dict[str, Any],
 @pytest.mark.parametrize(
     ("changes", "pointer"),
     [
-        ({"recipients": [{"group": "11111111-2222-3333-4444-555555555555"}]}, "/recipients/0/group"),
-        ({"recipients": ["ada", {"team": "11111111-2222-3333-4444-555555555555"}]}, "/recipients/1/team"),
         ({"options": {"ifBotNotInstalled": "install"}}, "/options/ifBotNotInstalled"),
     ],
 )
@@ -452,6 +451,8 @@ named = st.text(min_size=1, max_size=20).filter(lambda text: bool(text.strip()))
 people = st.lists(
     named.map(lambda name: (name, Entry("person", name.strip())))
     | named.map(lambda name: ({"user": name}, Entry("user", name.strip())))
+    | named.map(lambda name: ({"group": name}, Entry("group", name.strip())))
+    | named.map(lambda name: ({"team": name}, Entry("team", name.strip())))
     | st.just(({"everyone": True}, Entry("everyone"))),
     min_size=1,
     max_size=5,
