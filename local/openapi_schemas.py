@@ -99,12 +99,14 @@ ANSWERS: Json = {
     "Preview": members(
         dryRun={"const": True}, bot=TEXT, tenant=TEXT,
         counts={**members(**dict.fromkeys(
-                    ("total", "wouldSend", "postponed", "notInstalled", "chatActive", "failed"), COUNT)),
+                    ("total", "wouldSend", "wouldAsk", "wouldInstall", "postponed", "notInstalled", "chatActive",
+                     "failed"), COUNT)),
                 "description": "All but `total` sum to `total`"},
         complete={**FLAG, "description": "False where only the first 200,000 people were looked at"},
         recipients=list_of(members(
             recipient=TEXT, userId=or_null(TEXT),
-            state={"enum": ["wouldSend", "postponed", "notInstalled", "chatActive", "failed"]},
+            state={"enum": ["wouldSend", "wouldAsk", "wouldInstall", "postponed", "notInstalled", "chatActive",
+                            "failed"]},
             statusCode={"enum": [100, 300, 404, None]}, reason=or_null(TEXT),
         )),
         message=members(format={"enum": ["card", "markdown", "plain", "xml"]}, bytes=COUNT, most=COUNT),

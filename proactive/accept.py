@@ -119,13 +119,16 @@ async def check(service: Service, body: Any, *, operator: bool) -> Checked:
         request = requests.read(body, now=service.clock(), largest=largest, url_error=allowed)
     except ProblemError as problem:
         if problem.status == _INVALID and isinstance(body, Mapping):
-            problem.errors += await sender_errors(service, body.get("bot") or "", body.get("tenant") or "")
+            options = body.get("options")
+            install = isinstance(options, Mapping) and options.get("ifBotNotInstalled") == "install"
+            problem.errors += await _errors(service, body.get("bot") or "", body.get("tenant") or "", install=install)
         raise
     if any(entry.kind == "everyone" for entry in request.recipients):
         _check_everyone(service, operator=operator)
-    if errors := await sender_errors(service, request.bot, request.tenant):
+    install = request.options.if_bot_not_installed == "install"
+    if errors := await _errors(service, request.bot, request.tenant, install=install):
         raise ProblemError(_INVALID, "The request has errors: each is listed with its field.", errors)
-    bot, tenant = await _sender(service, request)
+    bot, tenant = await _sender(service, request.bot, request.tenant)
     activity = content.activity(request, f"28:{bot.app_id}")
     check_size(service, request, activity, marked=request.wait is not None)
     return Checked(request, bot, tenant, activity)
@@ -172,10 +175,30 @@ def _check_everyone(service: Service, *, operator: bool) -> None:
         raise ProblemError(403, detail, [FieldError("/recipients", detail)])
 
 
-async def _sender(service: Service, request: Request) -> tuple[Bot, str]:
+async def _sender(service: Service, bot_name: str, tenant: str) -> tuple[Bot, str]:
     """Return the bot that speaks and the tenant it speaks in, once `sender_errors` has found nothing wrong."""
-    bot = service.settings.bot(request.bot) or service.settings.bots[0]
-    return bot, request.tenant or next(iter(await service.tenants(bot)), "")
+    bot = service.settings.bot(bot_name) or service.settings.bots[0]
+    return bot, tenant.lower() or next(iter(await service.tenants(bot)), "")
+
+
+async def _errors(service: Service, bot_name: Any, tenant: Any, *, install: bool) -> list[FieldError]:
+    """Return what is wrong with the bot and the tenant, or with having it installed for people there."""
+    errors = await sender_errors(service, bot_name, tenant)
+    if errors or not install:
+        return errors
+    bot, tenant = await _sender(service, bot_name, tenant if isinstance(tenant, str) else "")
+    detail = ""
+    if service.settings.graph is None:
+        detail = "install needs Microsoft Graph: set PROACTIVE_GRAPH_CLIENT_ID, or choose another value."
+    elif not service.asks(tenant):
+        detail = (
+            "install needs Microsoft Graph, which is not configured for this tenant: see PROACTIVE_GRAPH_TENANT_ID."
+        )
+    elif not bot.teams_app_id:
+        detail = (
+            "install needs the id of the bot's Teams app: set PROACTIVE_TEAMS_APP_ID (teamsAppId in PROACTIVE_BOTS)."
+        )
+    return [FieldError("/options/ifBotNotInstalled", detail)] if detail else []
 
 
 async def sender_errors(service: Service, bot_name: Any, tenant: Any, *, all_tenants: bool = False) -> list[FieldError]:

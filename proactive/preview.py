@@ -11,17 +11,20 @@ from typing import Any
 from proactive.accept import Checked, check
 from proactive.cards import utf16_size
 from proactive.content import encode, with_marks
+from proactive.memory import refused
 from proactive.model import Options, Recipient, Result
 from proactive.people import Planned, resolve
 from proactive.service import Service
 from proactive.settle import unsent
+from proactive.store.conversations import Conversation
 from proactive.tickets import LONGEST
 
 _BATCH = 500  # people looked at together
 _MOST = 200_000  # people looked at in all: more would outlast the call
 _FIRST = 100
 _SECONDS_EACH = 0.3  # what Teams takes for a message, about
-_STATES = ("wouldSend", "postponed", "notInstalled", "chatActive", "failed")
+_SENDS = ("wouldSend", "wouldAsk", "wouldInstall")  # what becomes of those to whom something is sent
+_STATES = (*_SENDS, "postponed", "notInstalled", "chatActive", "failed")
 
 
 async def preview(service: Service, body: Any, *, operator: bool) -> dict[str, Any]:
@@ -33,14 +36,13 @@ async def preview(service: Service, body: Any, *, operator: bool) -> dict[str, A
     async for people in _people(service, checked):
         room = _MOST - counts.total()
         complete = len(people) <= room
-        for recipient, result in await _settled(service, checked, people[:room]):
-            state = result.state.value if result else "wouldSend"
+        for recipient, state, result in await _settled(service, checked, people[:room]):
             counts[state] += 1
             if len(first) < _FIRST:
                 first.append(_shown(recipient, state, result))
         if not complete:
             break
-    seconds = _seconds(service, checked.request.options, counts["wouldSend"])
+    seconds = _seconds(service, checked.request.options, counts)
     return {
         "dryRun": True,
         "bot": checked.bot.name,
@@ -67,18 +69,23 @@ async def _people(service: Service, checked: Checked) -> AsyncIterator[list[Plan
                 yield [(Recipient(user, user), None) for user in others[start : start + _BATCH]]
 
 
-async def _settled(service: Service, checked: Checked, people: list[Planned]) -> list[Planned]:
-    """Return people with the state that each would be in now without a message; None for who would get it."""
+async def _settled(
+    service: Service, checked: Checked, people: list[Planned]
+) -> list[tuple[Recipient, str, Result | None]]:
+    """Return people with what would become of each, and the result of those to whom nothing would be sent."""
     users = [recipient.user for recipient, result in people if recipient.user and result is None]
     known = await service.conversations.load(checked.bot.name, checked.tenant, users)
     now, minutes = service.clock(), service.settings.active_chat_minutes
-    return [
-        (
-            recipient,
-            result or unsent(known.get(recipient.user or ""), checked.request.options, now, minutes),
-        )
-        for recipient, result in people
-    ]
+    options, asks = checked.request.options, service.asks(checked.tenant)
+    settled = []
+    for recipient, planned in people:
+        person = known.get(recipient.user or "") or (Conversation(recipient.user) if recipient.user else None)
+        result = planned or unsent(person, options, now, minutes, asks=asks)
+        state = result.state.value if result else "wouldSend"
+        if result is None and person and (not person.conversation_id or refused(person, now, asks=asks)):
+            state = "wouldInstall" if options.if_bot_not_installed == "install" else "wouldAsk"
+        settled.append((recipient, state, result))
+    return settled
 
 
 def _shown(recipient: Recipient, state: str, result: Result | None) -> dict[str, Any]:
@@ -101,7 +108,11 @@ def _message(service: Service, checked: Checked) -> dict[str, Any]:
     }
 
 
-def _seconds(service: Service, options: Options, count: int) -> float:
-    """Return about how long it takes to send to so many: bound by Teams' ceiling, or by what may be in flight."""
-    at_the_ceiling = count / service.settings.requests_per_second
-    return round(max(at_the_ceiling, count * _SECONDS_EACH / options.parallelism), 1)
+def _seconds(service: Service, options: Options, counts: Counter[str]) -> float:
+    """Return about how long it takes to send to so many: bound by Teams' ceiling, or by what may be in flight.
+
+    A conversation that has to be created costs a request more. Installing is as fast as Graph is, and not counted.
+    """
+    requests = sum(counts[state] for state in _SENDS) + counts["wouldAsk"] + counts["wouldInstall"]
+    at_the_ceiling = requests / service.settings.requests_per_second
+    return round(max(at_the_ceiling, requests * _SECONDS_EACH / options.parallelism), 1)

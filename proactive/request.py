@@ -145,8 +145,6 @@ def read(body: Any, *, now: float, largest: int, url_error: Callable[[str], str 
     deliver_within = DAY
     if isinstance(options, Mapping):
         deliver_within = times.duration(options.get("deliverWithin"), "/options/deliverWithin", DAY, 7 * DAY)
-        if options.get("ifBotNotInstalled") == "install":
-            errors.append(FieldError("/options/ifBotNotInstalled", f"install: {_NOT_YET}"))
     timeout = 30 * DAY
     if isinstance(body.get("wait"), Mapping):
         timeout = times.duration(body["wait"].get("timeout"), "/wait/timeout", timeout, timeout)

@@ -68,6 +68,9 @@ class Window:
         self._people = await self._service.conversations.load(
             self._send.bot, self._send.tenant, [user for user in users if user]
         )
+        for user in users - self._people.keys():
+            if user:
+                self._people[user] = Conversation(user)  # nobody has told of this person
 
     async def mark(self) -> None:
         """Settle all that needs no message, then mark the others and hand them in, until nobody is left to mark.
@@ -129,13 +132,13 @@ class Window:
             self._cancel(chunk.open())
             return
         moved = []
-        minutes = self._service.settings.active_chat_minutes
+        minutes, asks = self._service.settings.active_chat_minutes, self._service.asks(self._send.tenant)
         for number in self._due:
             before = chunk.result(number)
             if before.final:
                 continue
             person = self._people.get(chunk.people[number].user or "")
-            result = before_sending(self._send, before, person, now, minutes)
+            result = before_sending(self._send, before, person, now, minutes, asks=asks)
             if result is None:
                 self._todo.append(number)
             elif result[:4] != before[:4] or result.retry_at != before.retry_at:
@@ -288,9 +291,8 @@ class Window:
         try:
             done = await act(self._service, self._send, recipient, person, self._content_for(number))
             if done.verdict.throttled:
-                await self._service.pace.throttled(
-                    self._send.bot, self._send.tenant, done.conversation, done.verdict.retry_after
-                )
+                whose = done.conversation or person.user
+                await self._service.pace.throttled(self._send.bot, self._send.tenant, whose, done.verdict.retry_after)
         except Exception as error:
             # Whatever went wrong, this person must not keep the others from getting the message.
             log.exception("a message of send %s ended in an error", self._send.id)

@@ -282,7 +282,6 @@ async def test_unknown_fields_are_refused(stack, where):
     [
         ("/recipients/0/group", {"recipients": [{"group": str(uuid.uuid4())}]}),
         ("/recipients/0/team", {"recipients": [{"team": str(uuid.uuid4())}]}),
-        ("/options/ifBotNotInstalled", {"options": {"ifBotNotInstalled": "install"}}),
     ],
 )
 async def test_what_is_not_available_yet_says_so(stack, pointer, change):

@@ -121,6 +121,7 @@ def test_a_card_may_be_an_object_or_its_text(card: dict[str, Any]) -> None:
         ("ifChatIsActive", "dontSendAndSucceed", "if_chat_is_active", "dontSendAndSucceed"),
         ("ifChatIsActive", "dontSendAndFail", "if_chat_is_active", "dontSendAndFail"),
         ("ifBotNotInstalled", "succeedWithStatusCode", "if_bot_not_installed", "succeedWithStatusCode"),
+        ("ifBotNotInstalled", "install", "if_bot_not_installed", "install"),
         ("ifOutcomeUnknown", "resend", "if_outcome_unknown", "resend"),
         ("parallelism", 1, "parallelism", 1),
         ("parallelism", 50, "parallelism", 50),
@@ -283,7 +284,6 @@ def test_what_breaks_a_rule_is_refused_with_its_pointer(changes: dict[str, Any],
     [
         ({"recipients": [{"group": "11111111-2222-3333-4444-555555555555"}]}, "/recipients/0/group"),
         ({"recipients": ["ada", {"team": "11111111-2222-3333-4444-555555555555"}]}, "/recipients/1/team"),
-        ({"options": {"ifBotNotInstalled": "install"}}, "/options/ifBotNotInstalled"),
     ],
 )
 def test_what_is_not_built_yet_says_so_and_is_never_ignored(changes: dict[str, Any], pointer: str) -> None:
