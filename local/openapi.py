@@ -27,9 +27,6 @@ ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "docs" / "openapi.json"
 DOORS: Mapping[str, Map] = {"v1": v1.ROUTES, "ops": ops.ROUTES}
 
-# What `SendBody` has and a request is refused for as yet. A capability that comes leaves its line here.
-_NOT_YET_VALUES = {"ifBotNotInstalled": "install"}
-
 
 class _Untitled(GenerateJsonSchema):
     """A schema without the titles that pydantic makes of the names of fields."""
@@ -39,7 +36,7 @@ class _Untitled(GenerateJsonSchema):
 
 
 def _requests() -> Json:
-    """Return the schemas of what is sent, as `SendBody` has them, without what is not available yet."""
+    """Return the schemas of what is sent, as `SendBody` has them."""
     whole = SendBody.model_json_schema(schema_generator=_Untitled, ref_template="#/components/schemas/{model}")
     parts = json.loads(json.dumps(whole.pop("$defs")).replace('"#/components/schemas/_', '"#/components/schemas/'))
     send = json.loads(json.dumps(whole).replace('"#/components/schemas/_', '"#/components/schemas/'))
@@ -49,8 +46,6 @@ def _requests() -> Json:
         for member in schema["properties"].values():
             if member.get("default", ...) in (None, ""):
                 del member["default"]
-    for name, value in _NOT_YET_VALUES.items():
-        found["Options"]["properties"][name]["enum"].remove(value)
     send["oneOf"] = [{"required": ["message"]}, {"required": ["card"]}]
     found["Content"] = {
         "type": "object",

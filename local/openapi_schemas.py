@@ -99,13 +99,15 @@ ANSWERS: Json = {
     "Preview": members(
         dryRun={"const": True}, bot=TEXT, tenant=TEXT,
         counts={**members(**dict.fromkeys(
-                    ("total", "wouldSend", "postponed", "notInstalled", "chatActive", "failed"), COUNT)),
+                    ("total", "wouldSend", "wouldAsk", "wouldInstall", "postponed", "notInstalled", "chatActive",
+                     "failed"), COUNT)),
                 "description": "All but `total` sum to `total`"},
         complete={**FLAG, "description": "False where not everybody was looked at"},
         recipients=list_of(members(
             recipient=TEXT, userId=or_null(TEXT),
-            state={"enum": ["wouldSend", "postponed", "notInstalled", "chatActive", "failed"]},
-            statusCode={"enum": [100, 300, 404, 502, None]}, reason=or_null(TEXT),
+            state={"enum": ["wouldSend", "wouldAsk", "wouldInstall", "postponed", "notInstalled", "chatActive",
+                            "failed"]},
+            statusCode={"enum": [100, 300, 404, 413, 502, None]}, reason=or_null(TEXT),
         )),
         groups=list_of(members(
             ("group", "team"), group=TEXT, team=TEXT, total=COUNT,

@@ -16,18 +16,18 @@ import secrets
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import islice
 from typing import Any, NamedTuple
 
 from proactive import content
 from proactive import request as requests
+from proactive.demands import demand_errors, sender
 from proactive.filling import Filling, try_out
 from proactive.jsontext import canonical
 from proactive.model import Entry, Recipient, Request, Send
 from proactive.outbound import url_error
 from proactive.people import is_id, is_person, resolve_at_once
 from proactive.plan import divide, start
-from proactive.problems import FieldError, ProblemError, pointer
+from proactive.problems import FieldError, ProblemError
 from proactive.recipients import in_order
 from proactive.retention import arm
 from proactive.service import Service
@@ -39,10 +39,7 @@ from proactive.store.pack import weight
 from proactive.tickets import LONGEST
 
 _INVALID = 400
-_MOST_ERRORS = 100
-_GROUPS = frozenset({"group", "team"})
 _FEW = 1000  # recipients that are looked up before the answer goes out
-_MOST_NAMED = 20  # tenants that an error lists
 _FEW_IDS = 12_000  # recipients by id, of whom nothing has to be looked up
 _LITTLE = 1_000_000  # bytes of recipients' own data
 _SAMPLES = 10  # recipients for whom a template is tried out before the answer goes out
@@ -132,16 +129,13 @@ async def check(service: Service, body: Any, *, operator: bool) -> Checked:
         request = requests.read(body, now=service.clock(), largest=largest, url_error=allowed)
     except ProblemError as problem:
         if problem.status == _INVALID and isinstance(body, Mapping):
-            problem.errors += await sender_errors(service, body.get("bot") or "", body.get("tenant") or "")
-            problem.errors += _group_errors(service, "", body.get("recipients"))
+            problem.errors += await demand_errors(service, body)
         raise
     if any(entry.kind == "everyone" for entry in request.recipients):
         _check_everyone(service, operator=operator)
-    bot, tenant = service.settings.bots[0], ""
-    if not (errors := await sender_errors(service, request.bot, request.tenant)):
-        bot, tenant = await _sender(service, request)
-    if errors := [*errors, *_group_errors(service, tenant, body["recipients"])]:
+    if errors := await demand_errors(service, body):
         raise ProblemError(_INVALID, "The request has errors: each is listed with its field.", errors)
+    bot, tenant = await sender(service, request.bot, request.tenant)
     activity = content.activity(request, f"28:{bot.app_id}")
     if request.data is not None:
         samples = [(entry.value, entry.data) for entry in request.recipients[:_SAMPLES]]
@@ -196,23 +190,6 @@ def _few(recipients: Sequence[Entry]) -> bool:
     return few and sum(weight(entry.data) for entry in recipients) <= _LITTLE
 
 
-def _group_errors(service: Service, tenant: str, recipients: Any) -> list[FieldError]:
-    """Return an error for each group or team where Graph cannot tell who is in it; an empty tenant is not known yet."""
-    if not isinstance(recipients, list):
-        return []
-    if service.graph is None:
-        detail = (
-            "Groups and teams need Microsoft Graph: set PROACTIVE_GRAPH_CLIENT_ID, and PROACTIVE_GRAPH_CLIENT_SECRET, "
-            "PROACTIVE_GRAPH_CERTIFICATE, or for a managed identity PROACTIVE_GRAPH_TENANT_ID."
-        )
-    elif tenant and service.graph_of(tenant) is None:
-        detail = "Microsoft Graph is used for another tenant only: change PROACTIVE_GRAPH_TENANT_ID, or leave it out."
-    else:
-        return []
-    places = (n for n, item in enumerate(recipients) if isinstance(item, dict) and not _GROUPS.isdisjoint(item))
-    return [FieldError(pointer("recipients", number), detail) for number in islice(places, _MOST_ERRORS)]
-
-
 async def _repeated(service: Service, send: Send) -> Send:
     kept = await service.sends.get(send.id)
     if kept is None or kept.content_hash != send.content_hash:
@@ -231,33 +208,6 @@ def _check_everyone(service: Service, *, operator: bool) -> None:
     if not operator and not service.settings.allow_everyone:
         detail = "Only operators may send to everyone, unless PROACTIVE_ALLOW_EVERYONE is true."
         raise ProblemError(403, detail, [FieldError("/recipients", detail)])
-
-
-async def _sender(service: Service, request: Request) -> tuple[Bot, str]:
-    """Return the bot that speaks and the tenant it speaks in, once `sender_errors` has found nothing wrong."""
-    bot = service.settings.bot(request.bot) or service.settings.bots[0]
-    return bot, request.tenant or next(iter(await service.tenants(bot)), "")
-
-
-async def sender_errors(service: Service, bot_name: Any, tenant: Any, *, all_tenants: bool = False) -> list[FieldError]:
-    """Return what is wrong with the bot and the tenant; either may be left out when there is only one.
-
-    With `all_tenants` no tenant means all of them.
-    """
-    bots = service.settings.bots
-    bot = service.settings.bot(bot_name) if bot_name else bots[0] if len(bots) == 1 else None
-    if bot is None:
-        names = ", ".join(bot.name for bot in bots)
-        detail = f"There is no such bot; there are: {names}." if bot_name else f"Name one of the bots: {names}."
-        return [FieldError("/bot", detail)]
-    named = tenant.lower() if isinstance(tenant, str) else ""
-    tenants = await service.tenants(bot, named)
-    known = ", ".join(sorted(tenants)[:_MOST_NAMED]) or "none yet"
-    if tenant and named not in tenants:
-        return [FieldError("/tenant", f"The bot {bot.name} is not used in this tenant; it is used in: {known}.")]
-    if not tenant and len(tenants) > 1 and not all_tenants:
-        return [FieldError("/tenant", f"The bot {bot.name} is used in several tenants: name one of them: {known}.")]
-    return []
 
 
 def callback_key(url: str) -> str:

@@ -22,7 +22,8 @@ class Done(NamedTuple):
 async def act(service: Service, send: Send, recipient: Recipient, person: Conversation, content: bytes) -> Done:
     """Do for one person what the send is for."""
     if send.verb == "send":
-        verdict, conversation = await post(service, send.bot, send.tenant, person, content)
+        install = send.options.if_bot_not_installed == "install"
+        verdict, conversation = await post(service, send.bot, send.tenant, person, content, install=install)
         return Done(verdict, conversation, verdict.message_id)
     verdict = await turn(service, recipient.conversation) or await _change(service, send, recipient, person, content)
     if verdict.kind is Kind.DOUBT:

@@ -6,7 +6,7 @@ do in Teams after an activity goes on the queue `errands`, so that the endpoint 
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from botbuilder.core import BotAdapter, TurnContext
@@ -214,31 +214,7 @@ class _Handler(TeamsActivityHandler):  # type: ignore[misc] # botbuilder is unty
         )
 
     async def _installed(self, activity: Activity) -> None:
-        ask = False
-
-        def installed(known: Conversation, _: float) -> None:
-            nonlocal ask
-            now = self._service.clock()
-            ask = now - known.asked_at > _ROSTER_KEPT  # an install comes as several activities: one look is enough
-            if ask:
-                known.asked_at = now
-
-        async def ask_roster() -> None:
-            if ask:
-                await self._service.account.put(
-                    ERRANDS,
-                    {
-                        "kind": ROSTER,
-                        "bot": self._bot.name,
-                        "tenant": self._tenant,
-                        "user": self._user,
-                        "serviceUrl": activity.service_url,
-                        "conversation": self._conversation,
-                        "member": activity.from_property.id or self._user,
-                    },
-                )
-
-        await self._keep(activity, installed, first=ask_roster)
+        await self._keep(activity, _nothing_else, install=True)
 
     async def _removed(self, activity: Activity) -> None:
         def removed(known: Conversation, at: float) -> None:
@@ -254,12 +230,12 @@ class _Handler(TeamsActivityHandler):  # type: ignore[misc] # botbuilder is unty
         change: Callable[[Conversation, float], None],
         *,
         present: bool = True,
-        first: Callable[[], Awaitable[None]] | None = None,
+        install: bool = False,
     ) -> bool:
         """Write what an activity tells, once; return whether it was new.
 
-        What is to be done `first` is done before it is written, so that a failure leaves the activity as one that
-        Teams may repeat.
+        Who installs the bot, or is met for the first time, is looked up in the roster. That goes on its queue before
+        anything is written, so that a failure leaves the activity as one that Teams may repeat.
 
         What is kept only moves forward by the activities' own timestamps, so that an older one that comes late
         overwrites nothing newer. Whatever comes from a person in a chat with the bot shows that the bot is there.
@@ -267,10 +243,17 @@ class _Handler(TeamsActivityHandler):  # type: ignore[misc] # botbuilder is unty
         at = _moment(activity, self._service.clock())
         name = (activity.from_property.name or "").strip()
         former = ""
+        ask = False
+
+        async def ask_roster() -> None:
+            if ask:
+                await self._ask_roster(activity)
 
         def keep(known: Conversation) -> bool:
-            nonlocal former
-            former = known.name
+            nonlocal former, ask
+            former, now = known.name, self._service.clock()
+            # An install comes as several activities: one look is enough.
+            ask = present and (install or not known.member_id) and now - known.asked_at > _ROSTER_KEPT
             seen = known.seen.split()
             identity = f"{activity.type}:{activity.id}".replace(" ", "_") if activity.id else ""
             if identity in seen:
@@ -287,10 +270,13 @@ class _Handler(TeamsActivityHandler):  # type: ignore[misc] # botbuilder is unty
                     known.bot_id = (activity.recipient.id if activity.recipient else "") or ""
                     known.referenced_at = at
                     known.name = name or known.name
+            known.asked_at = now if ask else known.asked_at
             change(known, at)
             return True
 
-        known, new = await self._service.conversations.change(self._bot.name, self._tenant, self._user, keep, first)
+        known, new = await self._service.conversations.change(
+            self._bot.name, self._tenant, self._user, keep, ask_roster
+        )
         if new:
             await self._service.conversations.seen_in(self._bot.name, self._tenant)
             if known.name != former:
@@ -298,6 +284,20 @@ class _Handler(TeamsActivityHandler):  # type: ignore[misc] # botbuilder is unty
                     self._bot.name, self._tenant, self._user, {"name": known.name}, {"name": former}
                 )
         return new
+
+    async def _ask_roster(self, activity: Activity) -> None:
+        await self._service.account.put(
+            ERRANDS,
+            {
+                "kind": ROSTER,
+                "bot": self._bot.name,
+                "tenant": self._tenant,
+                "user": self._user,
+                "serviceUrl": activity.service_url,
+                "conversation": self._conversation,
+                "member": activity.from_property.id or self._user,
+            },
+        )
 
 
 def _nothing_else(_known: Conversation, _at: float) -> None:

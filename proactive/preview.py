@@ -14,6 +14,7 @@ from typing import Any
 from proactive.accept import Checked, check
 from proactive.groups import PAGES, distinct, read_page
 from proactive.inquiry import Inquiry
+from proactive.memory import refused
 from proactive.model import Entry, Options, Recipient, Result
 from proactive.people import Planned, is_person, resolve
 from proactive.recipients import in_order
@@ -23,12 +24,15 @@ from proactive.settle import unsent
 from proactive.store.conversations import Conversation
 from proactive.trial import Trial
 
+type Settled = tuple[Recipient, str, Result | None]
+
 _BATCH = 500  # people looked at together
 _MOST = 200_000  # people looked at in all
 _LONGEST = 40.0  # seconds after which nothing more is begun: a call may last 230 at most
 _FIRST = 100
 _SECONDS_EACH = 0.3  # what Teams takes for a message, about
-_STATES = ("wouldSend", "postponed", "notInstalled", "chatActive", "failed")
+_SENDS = ("wouldSend", "wouldAsk", "wouldInstall")  # what becomes of those to whom something is sent
+_STATES = (*_SENDS, "postponed", "notInstalled", "chatActive", "failed")
 
 
 async def preview(service: Service, body: Any, *, operator: bool) -> dict[str, Any]:
@@ -39,7 +43,7 @@ async def preview(service: Service, body: Any, *, operator: bool) -> dict[str, A
     look = _Look(service, checked, trial, now + _LONGEST)
     await look.at_all()
     options, counts = checked.request.options, look.counts
-    seconds = _seconds(service, options, counts["wouldSend"])
+    seconds = _seconds(service, options, counts)
     return {
         "dryRun": True,
         "bot": checked.bot.name,
@@ -102,7 +106,7 @@ class _Look:
                 some, page = await read_page(asked, group, page)
                 if isinstance(some, Result):
                     reason = some.reason
-                    self._add([(Recipient(group.value, None), some)])
+                    self._add([(Recipient(group.value, None), some.state.value, some)])
                 else:
                     people += [(recipient, None) for recipient in some if own.add(recipient.user or "")]
                 more = bool(page)
@@ -135,7 +139,7 @@ class _Look:
             new = [one for one in some if known_to is None or known_to.add(one[0].user or "")]
             room = _MOST - self.counts.total()
             self.complete = self.complete and len(new) <= room
-            self._add([(recipient, self._settled(known, recipient, result)) for recipient, result in new[:room]])
+            self._add([self._settled(known, recipient, result) for recipient, result in new[:room]])
         return lacking
 
     async def _load(self, people: Sequence[Planned]) -> dict[str, Conversation]:
@@ -143,16 +147,20 @@ class _Look:
         bot, tenant = self.checked.bot.name, self.checked.tenant
         return await self.service.conversations.load(bot, tenant, users, names=self.trial.personal)
 
-    def _settled(self, known: dict[str, Conversation], recipient: Recipient, result: Result | None) -> Result | None:
-        """Return the state that somebody would be in now without a message; None for who would get it."""
+    def _settled(self, known: dict[str, Conversation], recipient: Recipient, planned: Result | None) -> Settled:
+        """Return what would become of somebody, and the result of who would get nothing."""
         options, minutes = self.checked.request.options, self.service.settings.active_chat_minutes
-        person = known.get(recipient.user or "")
-        found = result or unsent(person, options, self.service.clock(), minutes)
-        return found or self.trial.unfilled(recipient, person)
+        now, asks = self.service.clock(), self.service.asks(self.checked.tenant)
+        person = known.get(recipient.user or "") or (Conversation(recipient.user) if recipient.user else None)
+        result = planned or unsent(person, options, now, minutes, asks=asks) or self.trial.unfilled(recipient, person)
+        if result:
+            return recipient, result.state.value, result
+        if person and (not person.conversation_id or refused(person, now, asks=asks)):
+            return recipient, "wouldInstall" if options.if_bot_not_installed == "install" else "wouldAsk", None
+        return recipient, "wouldSend", None
 
-    def _add(self, settled: Sequence[Planned]) -> None:
-        for recipient, result in settled:
-            state = result.state.value if result else "wouldSend"
+    def _add(self, settled: Sequence[Settled]) -> None:
+        for recipient, state, result in settled:
             self.counts[state] += 1
             if len(self.first) < _FIRST:
                 self.first.append(_shown(recipient, state, result))
@@ -168,7 +176,11 @@ def _shown(recipient: Recipient, state: str, result: Result | None) -> dict[str,
     }
 
 
-def _seconds(service: Service, options: Options, count: int) -> float:
-    """Return about how long it takes to send to so many: bound by Teams' ceiling, or by what may be in flight."""
-    at_the_ceiling = count / service.settings.requests_per_second
-    return round(max(at_the_ceiling, count * _SECONDS_EACH / options.parallelism), 1)
+def _seconds(service: Service, options: Options, counts: Counter[str]) -> float:
+    """Return about how long it takes to send to so many: bound by Teams' ceiling, or by what may be in flight.
+
+    A conversation that has to be created costs a request more. Installing is as fast as Graph is, and not counted.
+    """
+    requests = sum(counts[state] for state in _SENDS) + counts["wouldAsk"] + counts["wouldInstall"]
+    at_the_ceiling = requests / service.settings.requests_per_second
+    return round(max(at_the_ceiling, requests * _SECONDS_EACH / options.parallelism), 1)

@@ -275,6 +275,6 @@ def _fails(send: Send, counts: dict[str, int]) -> bool:
     """Whether the flow's run fails; every `failed` recipient ended in 404, 413 or 502."""
     return bool(
         counts["failed"]
-        or (counts["notInstalled"] and send.options.if_bot_not_installed != "succeedWithStatusCode")
+        or (counts["notInstalled"] and send.options.if_bot_not_installed == "fail")
         or (counts["chatActive"] and send.options.if_chat_is_active == "dontSendAndFail")
     )

@@ -28,7 +28,6 @@ from proactive.times import DAY, MINUTE, read_duration, read_moment
 MAX_ENTRIES = 100_000
 MAX_NAME = 256
 _MAX_TEXT = 1_000_000
-_NOT_YET = "This is not available yet."
 
 _Text = Annotated[StrictStr, Field(max_length=_MAX_TEXT)]
 _Duration = Annotated[StrictStr, Field(json_schema_extra={"format": "duration"})]
@@ -155,8 +154,6 @@ def read(body: Any, *, now: float, largest: int, url_error: Callable[[str], str 
     deliver_within = DAY
     if isinstance(options, Mapping):
         deliver_within = times.duration(options.get("deliverWithin"), "/options/deliverWithin", DAY, 7 * DAY)
-        if options.get("ifBotNotInstalled") == "install":
-            errors.append(FieldError("/options/ifBotNotInstalled", f"install: {_NOT_YET}"))
     timeout = 30 * DAY
     if isinstance(body.get("wait"), Mapping):
         timeout = times.duration(body["wait"].get("timeout"), "/wait/timeout", timeout, timeout)

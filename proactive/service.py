@@ -11,6 +11,8 @@ from weakref import WeakValueDictionary
 
 from proactive.auth import Authenticator
 from proactive.graph import Graph
+from proactive.hosts import check_service_url
+from proactive.installs import Installs
 from proactive.limits import Limits
 from proactive.outbound import Outbound
 from proactive.pace import Pace
@@ -35,8 +37,9 @@ from proactive.tokens import StorageCredential, Tokens
 class Service:
     """The adapters of one process, made from its settings. `clock` gives seconds since the epoch.
 
-    `homes` has, by bot and tenant, the service URL at which Teams took the last message, `homeless` when somebody's was
-    looked for in vain, `renewals` the locks under which lost conversations are created again.
+    `homes` has, by bot and tenant, the service URL at which Teams took the last message (or is expected to take the
+    first), `homeless` when somebody's was looked for in vain, `renewals` the locks under which conversations
+    are created.
     """
 
     settings: Settings
@@ -60,9 +63,11 @@ class Service:
     renewals: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = field(
         init=False, default_factory=WeakValueDictionary
     )
+    _finding_home: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     tokens: Tokens = field(init=False)
     teams: Teams = field(init=False)
     graph: Graph | None = field(init=False, default=None)
+    installs: Installs = field(init=False)
     outbound: Outbound = field(init=False)
     authenticator: Authenticator = field(init=False)
 
@@ -87,6 +92,7 @@ class Service:
             self.graph = Graph(
                 f"{settings.graph.url}/v1.0", self.tokens.graph_token, clock=self.clock, forget=self.tokens.forget_graph
             )
+        self.installs = Installs(self.graph_of, self.clock)
         self.outbound = Outbound(
             settings.callback_hosts, secret=settings.callback_secret, allow_loopback=settings.local, clock=self.clock
         )
@@ -102,14 +108,37 @@ class Service:
         return self.settings.bot(name) or Bot(name)
 
     async def tenants(self, bot: Bot, wanted: str = "") -> set[str]:
-        """Return the tenants that a bot is used in: those it was seen in, and the one it is configured for."""
+        """Return the tenants that a bot is used in: those it was seen in, and the one it is configured for.
+
+        The tenant that Graph is configured for counts where it is `wanted`, or where there is no other.
+        """
         own = {bot.tenant_id.lower()} - {""}
-        return await self.conversations.tenants(bot.name, "" if wanted in own else wanted) | own
+        found = await self.conversations.tenants(bot.name, "" if wanted in own else wanted) | own
+        of_graph = self.settings.graph.tenant_id if self.settings.graph else ""
+        return found | {of_graph} if of_graph and (wanted == of_graph or not found) else found
 
     def graph_of(self, tenant: str) -> Graph | None:
         """Return Microsoft Graph where it is configured and may be asked about a tenant."""
         access = self.settings.graph
         return self.graph if access and access.covers(tenant) else None
+
+    def asks(self, tenant: str) -> bool:
+        """Whether Teams is asked for conversations with people whom no activity has told of.
+
+        Only where there is Graph: without it nobody tells whether an id is somebody's.
+        """
+        return tenant != "" and self.graph_of(tenant) is not None
+
+    async def home(self, bot: str, tenant: str) -> str:
+        """Return the service URL at which conversations with such people are created."""
+        whose = (bot, tenant)
+        async with self._finding_home:
+            if not self.homes.get(whose):
+                settings = self.settings
+                url = await self.conversations.some_service_url(bot, tenant)
+                usable = check_service_url(url, settings.service_hosts, settings.local)
+                self.homes[whose] = url if usable else settings.teams_url
+        return self.homes[whose]
 
     async def close(self) -> None:
         """Close all connections."""

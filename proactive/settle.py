@@ -4,6 +4,7 @@ import math
 import random
 
 from proactive.acts import Done
+from proactive.memory import ABSENT, refused
 from proactive.model import (
     CANCELLED,
     CHAT_ACTIVE,
@@ -17,19 +18,20 @@ from proactive.model import (
     Send,
     State,
 )
-from proactive.reach import refused
 from proactive.store.conversations import Conversation
 from proactive.verdicts import Kind
 
 _LONGEST_BACK_OFF = 300.0  # seconds
 
 
-def unsent(person: Conversation | None, options: Options, now: float, minutes: float) -> Result | None:
+def unsent(person: Conversation | None, options: Options, now: float, minutes: float, *, asks: bool) -> Result | None:
     """Return what becomes of somebody to whom a message is not sent now; None for everybody else.
 
-    A chat is active for so many `minutes` after the person's last message.
+    A chat is active for so many `minutes` after the person's last message. `asks`: see `refused`.
     """
-    reason = refused(person, now)
+    reason = refused(person, now, asks=asks)
+    if reason == ABSENT and person and options.if_bot_not_installed == "install":
+        reason = ""  # who lacks the bot is to get it
     if person is None or reason:
         return Result(State.NOT_INSTALLED, NOT_INSTALLED, reason, at=now)
     idle_at = person.idle_from(minutes)
@@ -41,18 +43,24 @@ def unsent(person: Conversation | None, options: Options, now: float, minutes: f
 
 
 def before_sending(
-    send: Send, before: Result, person: Conversation | None, now: float, minutes: float
+    send: Send, before: Result, person: Conversation | None, now: float, minutes: float, *, asks: bool
 ) -> Result | None:
     """Return what becomes of a recipient of a send without a request to Teams; None where one is to be made."""
     late = now > send.deadline
     result: Result | None
     if late and before.state is not State.POSTPONED:
         result = Result(State.FAILED, REFUSED, before.reason or "deliverWithin", at=now)
+        if before.state is State.PENDING and before.code == NOT_INSTALLED:
+            result = result._replace(state=State.NOT_INSTALLED, code=NOT_INSTALLED)  # for want of an install
     elif send.verb != "send":
         # What stands in a chat can be changed whoever chats there; whether the bot is there still, Teams will tell.
-        result = None if person else Result(State.NOT_INSTALLED, NOT_INSTALLED, "notInstalled", at=now)
+        result = (
+            None
+            if person and person.service_url
+            else Result(State.NOT_INSTALLED, NOT_INSTALLED, "notInstalled", at=now)
+        )
     else:
-        result = unsent(person, send.options, now, minutes)
+        result = unsent(person, send.options, now, minutes, asks=asks)
         if late and (result is None or result.state is State.POSTPONED):
             result = Result(State.CHAT_ACTIVE, CHAT_ACTIVE, "chatActive", at=now)
     if result is None:
@@ -85,9 +93,12 @@ def after_sending(send: Send, before: Result, done: Done, now: float) -> Result:
     grid = 1.0 if wait < 10 else 5.0
     retry_at = math.ceil((now + wait) / grid) * grid
     if retry_at > send.deadline:
-        return ended(State.FAILED, REFUSED)
-    # The code tells that a copy may be there already, should the send be cancelled before the next attempt.
-    code = UNKNOWN if verdict.kind is Kind.DOUBT or before.code == UNKNOWN else None
+        absent = verdict.kind is Kind.NOT_YET
+        return ended(State.NOT_INSTALLED, NOT_INSTALLED) if absent else ended(State.FAILED, REFUSED)
+    # The code is what it comes to should there be no next attempt: a copy may be there already, or the bot is not.
+    code = NOT_INSTALLED if verdict.kind is Kind.NOT_YET else None
+    if verdict.kind is Kind.DOUBT or before.code == UNKNOWN:
+        code = UNKNOWN
     return Result(State.PENDING, code, verdict.reason, attempts=attempts, at=now, retry_at=retry_at)
 
 

@@ -48,10 +48,11 @@ class Teams:
     ) -> tuple[Verdict, str]:
         """Create the personal conversation with a person, or find it: there is one for each bot and person.
 
-        `bot_id` (28:…) counts for a bot without an app id of its own, as local ones are. Delivered means there it is.
+        `bot_id` (28:…) counts for a bot without an app id of its own, as local ones are, where an activity has told it.
+        Delivered means there it is.
         """
         wanted = {
-            "bot": {"id": f"28:{bot.app_id}" if bot.app_id else bot_id},
+            "bot": {"id": (not bot.app_id and bot_id) or f"28:{bot.app_id}"},
             "members": [{"id": object_id}],
             "channelData": {"tenant": {"id": tenant}},
             "tenantId": tenant,

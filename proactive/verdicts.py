@@ -19,6 +19,7 @@ class Kind(Enum):
     RETRY = "Teams has not taken it; later it may"
     DOUBT = "Teams may have taken it: a send has no idempotency key, so nobody can tell"
     NOT_INSTALLED = "the person cannot be reached by this bot"
+    NOT_YET = "the bot is to be installed, and cannot be right now"
     GONE = "the conversation is not there any more: it can be created again"
     ELSEWHERE = "the tenant is in another cloud, which has a host of its own"
     TOO_LARGE = "Teams found it too large"
@@ -26,7 +27,7 @@ class Kind(Enum):
 
 
 class Verdict(NamedTuple):
-    """An answer, understood. `reason` is ours for people who cannot be reached, else Teams' own code.
+    """An answer, understood. `reason` is ours for people who cannot be reached, else the code of Teams or Graph.
 
     `retry_after` is in seconds, 0 when Teams named no time; `throttled` for a 429.
     """

@@ -74,6 +74,9 @@ class Window:
             [user for user in users if user],
             names=isinstance(self._content, Filling) and self._content.personal,
         )
+        for user in users - self._people.keys():
+            if user:
+                self._people[user] = Conversation(user)  # nobody has told of this person
 
     async def mark(self) -> None:
         """Settle all that needs no message, then mark the others and hand them in, until nobody is left to mark.
@@ -135,13 +138,13 @@ class Window:
             self._cancel(chunk.open())
             return
         moved = []
-        minutes = self._service.settings.active_chat_minutes
+        minutes, asks = self._service.settings.active_chat_minutes, self._service.asks(self._send.tenant)
         for number in self._due:
             before = chunk.result(number)
             if before.final:
                 continue
             person = self._people.get(chunk.people[number].user or "")
-            result = before_sending(self._send, before, person, now, minutes)
+            result = before_sending(self._send, before, person, now, minutes, asks=asks)
             if result is None:
                 self._todo.append(number)
             elif result[:4] != before[:4] or result.retry_at != before.retry_at:
@@ -300,9 +303,8 @@ class Window:
         try:
             done = await act(self._service, self._send, recipient, person, content)
             if done.verdict.throttled:
-                await self._service.pace.throttled(
-                    self._send.bot, self._send.tenant, done.conversation, done.verdict.retry_after
-                )
+                whose = done.conversation or person.user
+                await self._service.pace.throttled(self._send.bot, self._send.tenant, whose, done.verdict.retry_after)
         except Exception as error:
             # Whatever went wrong, this person must not keep the others from getting the message.
             log.exception("a message of send %s ended in an error", self._send.id)

@@ -50,6 +50,7 @@ class Directory:
         self._by_id: dict[str, Chat] = {}
         self._personal: dict[tuple[str, str], Chat] = {}
         self._by_teams_id: dict[str, Chat] = {}
+        self._by_object_id: dict[tuple[str, str], list[Chat]] = {}
 
     def enrol(self, people: Iterable[Person], *, installed: bool = False) -> None:
         """Make people known. Somebody who is known already keeps their chat and only changes `installed`."""
@@ -60,6 +61,8 @@ class Directory:
             if chat is None:
                 chat = Chat(person.conversation_id, "personal", person.app_id, person.tenant_id, (person,))
                 self._personal[key] = self._by_id[chat.id] = self._by_teams_id[person.teams_id] = chat
+                whose = (person.tenant_id.lower(), person.object_id.lower())
+                self._by_object_id.setdefault(whose, []).append(chat)
             chat.refusal = refusal
 
     def enrol_group(self, group: Group) -> None:
@@ -91,7 +94,13 @@ class Directory:
         return self._by_id.get(conversation_id)
 
     def personal(self, app_id: str, tenant_id: str, member_id: str) -> Chat | None:
-        """Return the chat of a bot with a person, by object id or `29:` id."""
+        """Return the chat of a bot with a person, by object id or `29:` id.
+
+        Without an app id, which a bot on a laptop has none of, it is the chat with the only bot that the person has.
+        """
+        if not app_id:
+            chats = self._by_object_id.get((tenant_id.lower(), member_id.lower()), ())
+            return chats[0] if len(chats) == 1 else None
         chat = self._personal.get((app_id.lower(), member_id.lower())) or self._by_teams_id.get(member_id)
         if chat is None or chat.tenant_id.lower() != tenant_id.lower() or chat.app_id.lower() != app_id.lower():
             return None

@@ -96,7 +96,7 @@ async def end_chat(service: Service, request: func.HttpRequest, bot: str, user: 
     """`POST /bots/{bot}/users/{user}/idle`."""
     paging.refuse_unknown(request.params, {"tenant"})
     speaker, tenant, known = await find_user(service, bot, user, request.params.get("tenant", ""))
-    if known is None:
+    if known is None or not known.met:
         raise ProblemError(404, "This bot never met such a person.")
     now = service.clock()
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from proactive.memory import refused
 from proactive.model import Entry
 from proactive.people import resolve
 from proactive.problems import FieldError, ProblemError
-from proactive.reach import refused
 from proactive.request import MAX_NAME
 from proactive.service import Service
 from proactive.settings import Bot
@@ -16,10 +16,13 @@ from proactive.times import write_moment
 async def find_user(service: Service, bot_name: str, name: str, tenant: str) -> tuple[Bot, str, Conversation | None]:
     """Return the bot, the tenant, and what is known of a person by any of the names that recipients may have.
 
+    Nothing may be known of somebody who was found: the bot has not `met` that person.
     Raises `ProblemError` 404 for an unknown bot, 400 where a tenant must be named, 409 for a name of several people.
     """
     bot, tenant, user = await find_key(service, bot_name, name, tenant)
-    return bot, tenant, await service.conversations.get(bot.name, tenant, user) if user else None
+    if not user:
+        return bot, tenant, None
+    return bot, tenant, await service.conversations.get(bot.name, tenant, user) or Conversation(user)
 
 
 async def find_key(service: Service, bot_name: str, name: str, tenant: str) -> tuple[Bot, str, str]:
@@ -45,17 +48,17 @@ async def find_key(service: Service, bot_name: str, name: str, tenant: str) -> t
     return bot, tenant, recipient.user or ""
 
 
-def read_user(service: Service, name: str, known: Conversation | None) -> dict[str, Any]:
+def read_user(service: Service, name: str, tenant: str, known: Conversation | None) -> dict[str, Any]:
     """Return what is known of a person; somebody the bot never met just does not have it.
 
-    `reason` is why a message would not be sent to them, None where it would.
+    `reason` is why a message would not be sent to them, None where it would, or where Teams would be asked.
     """
     now = service.clock()
     return {
         "user": name,
-        "userId": known.user if known else None,
+        "userId": known.user if known and known.met else None,
         "installed": known is not None and known.installed,
         "chatActive": known is not None and known.active(now, service.settings.active_chat_minutes),
         "lastActivityAt": write_moment(known.last_message_at) if known else None,
-        "reason": refused(known, now) or None,
+        "reason": refused(known, now, asks=service.asks(tenant)) or None,
     }

@@ -154,8 +154,8 @@ async def list_bots(service: Service, request: func.HttpRequest, *, operator: bo
 async def get_user(service: Service, request: func.HttpRequest, bot: str, user: str) -> func.HttpResponse:
     """`GET /bots/{bot}/users/{user}`."""
     paging.refuse_unknown(request.params, {"tenant"})
-    _, _, known = await find_user(service, bot, user, request.params.get("tenant", ""))
-    return answer(200, read_user(service, user, known))
+    _, tenant, known = await find_user(service, bot, user, request.params.get("tenant", ""))
+    return answer(200, read_user(service, user, tenant, known))
 
 
 async def kept_send(service: Service, send: str) -> Send:

@@ -8,7 +8,8 @@ from werkzeug.routing import Rule
 
 from proactive import pause as pausing
 from proactive import verbs
-from proactive.accept import idempotency_key, sender_errors
+from proactive.accept import idempotency_key
+from proactive.demands import sender_errors
 from proactive.doors import paging
 from proactive.doors.accepted import accepted, preferred_wait
 from proactive.doors.answers import answer, read_json

@@ -37,7 +37,8 @@ class Conversation:
     """What is known of one person and one bot. Times are in seconds since the epoch, taken from the activities.
 
     `user` is the person's key: the Entra object id, or the Teams id (29:…) where no activity told the object id.
-    `refusal` is why Teams last refused messages for somebody who has the bot (`blocked`, …), as of `refused_at`.
+    `refusal` is why Teams last refused messages for somebody who has the bot (`blocked`, …), as of `refused_at`; of
+    somebody without a conversation, why Teams refused to create one (`notInstalled`, …).
     """
 
     user: str
@@ -57,6 +58,11 @@ class Conversation:
     mail: str = ""
     principal_name: str = ""
     seen: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether the bot has had to do with the person; else the row tells only what Teams was asked in vain."""
+        return self.conversation_id != "" or self.installed_at > 0
 
     def active(self, now: float, minutes: float) -> bool:
         """Whether the person has written to the bot in the last `minutes` and nothing ended the chat since."""
@@ -130,7 +136,8 @@ class Conversations:
         row = await self._account.get(_TABLE, partition, key)
         keys = set(aliases)
         if row:
-            if max(row["installed_at"], row["referenced_at"], row["last_message_at"]) > before:
+            # What no activity has told, but Teams when it was asked, is no coming back.
+            if row["member_id"] and max(row["installed_at"], row["referenced_at"], row["last_message_at"]) > before:
                 return
             keys |= {alias_key(name) for name in (row["name"], row["mail"], row["principal_name"]) if name}
             await self._account.delete(_TABLE, partition, key)
@@ -211,6 +218,16 @@ class Conversations:
                 if rows:
                     yield [row["user"] for row in rows], (number, rows[-1]["RowKey"])
             key = ""
+
+    async def some_service_url(self, bot: str, tenant: str) -> str:
+        """Return the service URL of anybody who has the bot installed, an empty string where there is nobody."""
+        partitions = (f"{bot}|{tenant}|p", f"{bot}|{tenant}|q")
+        within = f"PartitionKey ge {quoted(partitions[0])} and PartitionKey lt {quoted(partitions[1])}"
+        query = f"{within} and installed eq true and service_url ne ''"
+        async for rows, _ in self._account.pages(_TABLE, query, select=("service_url",), top=1):
+            if rows:
+                return str(rows[0]["service_url"])
+        return ""
 
     async def tenants(self, bot: str, wanted: str = "") -> set[str]:
         """Return the tenants in which a bot was seen: as of some minutes ago once the `wanted` one is known."""

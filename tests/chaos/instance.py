@@ -61,6 +61,8 @@ class Instance:
         for name in ("send", "create", "update"):
             self._gate(service.teams, name, lambda *_, name=name: f"Teams {name}")
         self._gate(service.outbound, "post", lambda *_: "call back")
+        if service.graph:
+            self._gate(service.graph, "install", lambda *_: "Graph install")
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Let the instance do something. Its tasks, and the tasks that they begin, end with it."""

@@ -3,19 +3,23 @@
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from local.azurite import azurite
+from local.graph import GraphStandIn, Organisation, TellTeams
+from local.graph.organisation import TEAMS_APP
 from local.teams import Person, TeamsStandIn
+from local.teams.people import CONTOSO
 from local.teams.people import people as crowd_of
 from proactive import callback, chores, deliver, errands, plan, timers
 from proactive.accept import accept
 from proactive.model import Send
 from proactive.service import Service
-from proactive.settings import Bot, Settings, StorageAccount
+from proactive.settings import Bot, GraphAccess, Settings, StorageAccount
 from proactive.store.account import CALLBACKS, ERRANDS, LANES, PLANS, QUEUES, TIMERS, WAITS, QueueReceipt
 from proactive.store.conversations import Conversation
 
@@ -62,16 +66,26 @@ class House:
     """A service of its own bot, with people whom it knows."""
 
     def __init__(
-        self, storage: str, teams: TeamsStandIn, clock: Clock, *, sweeps: bool = False, **settings: Any
+        self,
+        storage: str,
+        teams: TeamsStandIn,
+        clock: Clock,
+        *,
+        sweeps: bool = False,
+        bot: Mapping[str, Any] | None = None,
+        **settings: Any,
     ) -> None:
-        """Look after the chain of sweeps only with `sweeps`: its timer is in nobody's way then."""
+        """Look after the chain of sweeps only with `sweeps`: its timer is in nobody's way then.
+
+        `bot` is what the bot has besides its name.
+        """
         self._sweeps = sweeps
         self.teams = teams
         self.clock = clock
         self.bot = f"bot-{uuid.uuid4().hex[:8]}"
         self.settings = Settings(
             storage=StorageAccount(connection_string=storage),
-            bots=(Bot(self.bot),),
+            bots=(Bot(self.bot, **(bot or {})),),
             local=True,
             public_url="http://localhost:7071",
             **{"requests_per_second": 10_000, **settings},
@@ -243,7 +257,37 @@ async def teams(people: list[Person]) -> AsyncIterator[TeamsStandIn]:
 
 @pytest.fixture
 async def house(storage: str, teams: TeamsStandIn, clock: Clock) -> AsyncIterator[House]:
-    built = House(storage, teams, clock)
+    async with standing(House(storage, teams, clock)) as built:
+        yield built
+
+
+@pytest.fixture
+def organisation(people: list[Person]) -> Organisation:
+    """Give the tenant of these people as Graph has it. None of them has the app."""
+    made = Organisation()
+    made.enrol(people)
+    return made
+
+
+@pytest.fixture
+async def graph(organisation: Organisation, teams: TeamsStandIn, people: list[Person]) -> AsyncIterator[GraphStandIn]:
+    """Give a Graph whose installs reach Teams. What was installed without it, it does not know."""
+    async with GraphStandIn(organisation, on_install=TellTeams(teams, people)) as there:
+        yield there
+
+
+@pytest.fixture
+async def connected(storage: str, teams: TeamsStandIn, graph: GraphStandIn, clock: Clock) -> AsyncIterator[House]:
+    """Give a house whose bot is used in the tenant, and may ask Graph about it. It has met nobody."""
+    settings = {"graph": GraphAccess(graph.url), "teams_url": teams.service_url}
+    bot = {"tenant_id": CONTOSO, "teams_app_id": TEAMS_APP}
+    async with standing(House(storage, teams, clock, bot=bot, **settings)) as built:
+        yield built
+
+
+@asynccontextmanager
+async def standing(built: House) -> AsyncIterator[House]:
+    """Clear what other tests have left on the queues, and close all in the end."""
     await built.service.account.ensure()
     for queue in QUEUES:
         await built.service.account._queues.get_queue_client(queue).clear_messages()

@@ -39,7 +39,8 @@ async def test_it_tells_who_would_get_it_and_does_nothing(
     )
 
     assert told["counts"] == {
-        "total": 9, "wouldSend": 4, "postponed": 0, "notInstalled": 3, "chatActive": 1, "failed": 1,
+        "total": 9, "wouldSend": 4, "wouldAsk": 0, "wouldInstall": 0, "postponed": 0, "notInstalled": 3,
+        "chatActive": 1, "failed": 1,
     }  # fmt: skip
     shown = {row["recipient"]: (row["state"], row["statusCode"], row["reason"]) for row in told["recipients"]}
     assert shown[recipients[0]] == ("wouldSend", None, None)
@@ -114,5 +115,5 @@ async def test_on_the_queue_it_is_refused_since_nobody_would_read_the_answer(
 )
 def test_what_an_active_chat_comes_to_is_the_options_affair(option: Any, state: State | None) -> None:
     person = Conversation("u", conversation_id="c", installed=True, last_message_at=1000.0)
-    result = unsent(person, Options(if_chat_is_active=option), 1060.0, 30)
+    result = unsent(person, Options(if_chat_is_active=option), 1060.0, 30, asks=False)
     assert (result.state if result else None) is state

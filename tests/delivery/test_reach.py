@@ -9,8 +9,9 @@ import pytest
 
 from local.teams import BOT, Crowd, Fault, Person, TeamsStandIn
 from proactive import bot, report
+from proactive.memory import refused
 from proactive.model import Send
-from proactive.reach import Reached, post, refused
+from proactive.reach import Reached, post
 from proactive.store.conversations import Conversation, Conversations
 from proactive.store.errors import StorageAway
 from proactive.verdicts import Kind, Verdict
@@ -354,7 +355,7 @@ async def test_a_refusal_is_remembered_and_costs_no_second_request(
     assert asked(teams) == {"send": 1}
     told = [await result(house, send) for send in sends]
     assert [(one["statusCode"], one["reason"], one["attempts"]) for one in told] == [(100, reason, 1), (100, reason, 0)]
-    assert refused(await known(house, ada), house.clock()) == reason
+    assert refused(await known(house, ada), house.clock(), asks=False) == reason
 
 
 async def test_a_refusal_is_asked_about_again_after_an_hour_and_forgotten_when_it_is_over(
@@ -363,11 +364,11 @@ async def test_a_refusal_is_asked_about_again_after_an_hour_and_forgotten_when_i
     teams.uninstall(ada, "ConversationBlockedByUser")
     await reach(house, ada)
     teams.install(ada)
-    assert refused(await known(house, ada), clock()) == "blocked"
+    assert refused(await known(house, ada), clock(), asks=False) == "blocked"
 
     clock.ahead += 3601
     row = await known(house, ada)
-    assert (row.refusal, refused(row, clock())) == ("blocked", "")
+    assert (row.refusal, refused(row, clock(), asks=False)) == ("blocked", "")
     assert (await reach(house, ada)).verdict.kind is Kind.DELIVERED
 
     assert (await known(house, ada)).refusal == ""
@@ -389,7 +390,7 @@ async def test_whatever_the_person_does_clears_a_refusal(
 
     assert status == 200
     row = await known(house, ada)
-    assert (row.installed, row.refusal, refused(row, house.clock())) == (True, "", "")
+    assert (row.installed, row.refusal, refused(row, house.clock(), asks=False)) == (True, "", "")
 
 
 @pytest.mark.parametrize("code", ["ConversationBlockedByUser", "BotNotInConversationRoster"])
@@ -402,7 +403,7 @@ async def test_what_the_person_did_while_the_message_was_under_way_counts_more(
 
     assert (await reach(house, ada, row)).verdict.kind is Kind.NOT_INSTALLED
 
-    assert refused(await known(house, ada), house.clock()) == ""
+    assert refused(await known(house, ada), house.clock(), asks=False) == ""
 
 
 async def test_who_is_not_known_any_more_does_not_come_back_with_a_refusal(
@@ -430,9 +431,18 @@ async def test_a_delivered_message_writes_nothing_about_the_person(
 
 
 def test_nobody_and_who_has_no_conversation_does_not_have_the_bot() -> None:
-    assert refused(None, 0) == refused(Conversation("u", installed=True), 0) == "notInstalled"
-    assert refused(Conversation("u", "a:1"), 0) == "notInstalled"
-    assert refused(Conversation("u", "a:1", installed=True), 0) == ""
+    assert refused(None, 0, asks=False) == refused(Conversation("u", installed=True), 0, asks=False) == "notInstalled"
+    assert refused(Conversation("u", "a:1"), 0, asks=False) == "notInstalled"
+    assert refused(Conversation("u", "a:1", installed=True), 0, asks=False) == ""
+
+
+def test_who_has_no_conversation_is_asked_about_where_teams_can_be_asked_unless_it_was_lately() -> None:
+    lately = Conversation("u", refusal="notInstalled", refused_at=100)
+    assert refused(Conversation("u"), 0, asks=True) == refused(Conversation("u", installed=True), 0, asks=True) == ""
+    assert (refused(lately, 3699, asks=True), refused(lately, 3700, asks=True)) == ("notInstalled", "")
+    assert refused(lately, 3700, asks=False) == "notInstalled"
+    assert refused(None, 0, asks=True) == refused(Conversation("29:1x"), 0, asks=True) == "notInstalled"
+    assert refused(Conversation("u", "a:1"), 0, asks=True) == "notInstalled"
 
 
 # --- storage goes away on the way

@@ -277,20 +277,6 @@ async def test_unknown_fields_are_refused(stack, where):
     assert reply.pointers == ["/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in where)]
 
 
-@pytest.mark.parametrize(
-    ("pointer", "change"),
-    [
-        ("/options/ifBotNotInstalled", {"options": {"ifBotNotInstalled": "install"}}),
-    ],
-)
-async def test_what_is_not_available_yet_says_so(stack, pointer, change):
-    reply = await stack.post({"recipients": ["ada@contoso.com"], "message": "Hello", **change})
-    assert reply.status == 400
-    (error,) = [error for error in reply.body["errors"] if error["pointer"] == pointer]
-    assert "not available yet" in error["detail"]
-    assert reply.pointers == [pointer]
-
-
 async def test_without_graph_a_group_is_refused_with_the_setting_that_is_missing(stack):
     recipients = ["ada@contoso.com", {"group": str(uuid.uuid4())}, {"team": "Orders"}]
 

@@ -122,6 +122,7 @@ def test_a_card_may_be_an_object_or_its_text(card: dict[str, Any]) -> None:
         ("ifChatIsActive", "dontSendAndSucceed", "if_chat_is_active", "dontSendAndSucceed"),
         ("ifChatIsActive", "dontSendAndFail", "if_chat_is_active", "dontSendAndFail"),
         ("ifBotNotInstalled", "succeedWithStatusCode", "if_bot_not_installed", "succeedWithStatusCode"),
+        ("ifBotNotInstalled", "install", "if_bot_not_installed", "install"),
         ("ifOutcomeUnknown", "resend", "if_outcome_unknown", "resend"),
         ("parallelism", 1, "parallelism", 1),
         ("parallelism", 50, "parallelism", 50),
@@ -277,18 +278,6 @@ def test_what_breaks_a_rule_is_refused_with_its_pointer(changes: dict[str, Any],
     where = next((found for found in errors if found == pointer or found.startswith(pointer + "/")), None)
     assert where is not None, errors
     assert said in errors[where]
-
-
-@pytest.mark.parametrize(
-    ("changes", "pointer"),
-    [
-        ({"options": {"ifBotNotInstalled": "install"}}, "/options/ifBotNotInstalled"),
-    ],
-)
-def test_what_is_not_built_yet_says_so_and_is_never_ignored(changes: dict[str, Any], pointer: str) -> None:
-    errors = refused(**changes)
-    assert list(errors) == [pointer]
-    assert "not available yet" in errors[pointer]
 
 
 def test_all_errors_are_found_at_once() -> None:
