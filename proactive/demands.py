@@ -1,4 +1,4 @@
-"""What a request demands of this deployment: a bot, a tenant that it is used in, and for some things Microsoft Graph."""
+"""What a request demands of this deployment: a bot, a tenant where it is used, and for some things Microsoft Graph."""
 
 from collections.abc import Mapping
 from itertools import islice
