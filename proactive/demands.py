@@ -59,7 +59,7 @@ def _group_errors(service: Service, tenant: str, recipients: Any) -> list[FieldE
     """Return an error for each group or team where Graph cannot tell who is in it; an empty tenant is not known yet."""
     if not isinstance(recipients, list):
         return []
-    if service.graph is None:
+    if service.settings.graph is None:
         detail = (
             "Groups and teams need Microsoft Graph: set PROACTIVE_GRAPH_CLIENT_ID, and PROACTIVE_GRAPH_CLIENT_SECRET, "
             "PROACTIVE_GRAPH_CERTIFICATE, or for a managed identity PROACTIVE_GRAPH_TENANT_ID."
@@ -74,7 +74,7 @@ def _group_errors(service: Service, tenant: str, recipients: Any) -> list[FieldE
 
 def _install_errors(service: Service, bot: Bot, tenant: str) -> list[FieldError]:
     detail = ""
-    if service.graph is None:
+    if service.settings.graph is None:
         detail = "install needs Microsoft Graph: set PROACTIVE_GRAPH_CLIENT_ID, or choose another value."
     elif not service.asks(tenant):
         detail = f"install is not possible in this tenant. {_OTHER_TENANT}"

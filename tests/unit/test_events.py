@@ -207,8 +207,6 @@ class Storage:
         self.put_away: list[tuple[str, str]] = []
         self.reasons: list[tuple[float, str, str]] = []
 
-    graph = None
-
     def clock(self) -> float:
         return 1_790_000_000.0
 
