@@ -17,6 +17,7 @@ from proactive.store.persons import Subject, alias_key
 from proactive.times import DAY, day_of, write_moment
 
 _AT_ONCE = 8  # sends
+_ABOUT = 120  # characters
 _MOST_LOOKED_AT = 400  # sends and days that one call looks at, of those that storage has to be asked about
 
 
@@ -104,14 +105,36 @@ def _body(service: Service, send: Send, result: Result, answer: dict[str, Any] |
         "sendId": send.id,
         "createdAt": write_moment(send.created_at),
         **{name: whole[name] for name in kept},
-        **_content(send),
-        "summary": send.activity.get("summary"),
+        **content_of(send),
         "statusUrl": report.status_url(service, send),
     }
 
 
-def _content(send: Send) -> dict[str, Any]:
-    """Return what was sent as its sender wrote it, without the marks by which its answers are told apart."""
+def content_of(send: Send) -> dict[str, Any]:
+    """Return what was sent as its sender wrote it, without the marks by which its answers are told apart.
+
+    A recall has none.
+    """
+    summary = {"summary": send.activity.get("summary")}
     if "attachments" in send.activity:
-        return {"card": card_of(send.activity)}
-    return {"message": {"text": send.activity["text"], "format": send.activity["textFormat"]}}
+        return {"card": card_of(send.activity), **summary}
+    if "text" in send.activity:
+        return {"message": {"text": send.activity["text"], "format": send.activity["textFormat"]}, **summary}
+    return summary
+
+
+def about(send: Send) -> str | None:
+    """Return by what an operator knows a send again: its summary, or how its text or card begins."""
+    content = content_of(send)
+    text = content["summary"] or content.get("message", {}).get("text") or _first_text(content.get("card"))
+    return text[:_ABOUT] if text else None
+
+
+def _first_text(part: Any) -> str | None:
+    """Return the first text that a card shows."""
+    if isinstance(part, list):
+        return next((text for one in part if (text := _first_text(one))), None)
+    if not isinstance(part, dict):
+        return None
+    text = part.get("text") if part.get("type") == "TextBlock" else None
+    return text if isinstance(text, str) else next((text for one in part.values() if (text := _first_text(one))), None)
