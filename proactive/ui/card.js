@@ -44,11 +44,15 @@ export async function draw(frame, card, signal) {
   put(frame, shown.render() || h("p", { class: "help" }, "There is nothing to be seen in this card."));
 }
 
-// A copy of a card that leads nowhere else: pictures become frames, media their names.
+// A copy of a card that leads nowhere else: pictures become frames, media their names. The pages of a carousel stand one
+// below the other: what turns them would need leave to make markup of any text.
 export function alone(part) {
   if (Array.isArray(part)) return part.map(alone);
   if (!part || typeof part !== "object") return part;
   if (part.type === "Media") return { type: "TextBlock", text: `▶ ${part.altText || "Media"}`, isSubtle: true };
+  if (part.type === "Carousel" && Array.isArray(part.pages)) {
+    return { type: "Container", items: part.pages.map((page) => alone({ ...page, type: "Container", separator: true })) };
+  }
   const action = typeof part.type === "string" && part.type.startsWith("Action.");
   return Object.fromEntries(Object.entries(part).map(([name, value]) => {
     const picture = typeof value === "string" && PICTURES.has(name) && !(action && name === "url");

@@ -240,8 +240,8 @@ export async function show(place, { id, path, signal, fail }) {
   async function trial(body) {
     const found = await post("sends", { ...body, dryRun: true });
     const { counts } = found;
-    const left = [["notInstalled", "lack the bot"], ["chatActive", "are in an active chat"], ["postponed", "wait until their chat is idle"],
-      ["failed", "cannot be found"]].filter(([state]) => counts[state]);
+    const left = [["notInstalled", "without the bot"], ["chatActive", "in an active chat"], ["postponed", "waiting until their chat is idle"],
+      ["failed", "not found"]].filter(([state]) => counts[state]);
     return { found, view: h("div", {},
       h("p", { class: "big" }, h("strong", {}, number(counts.wouldSend)), ` of ${people(counts.total)} would get it`,
         found.complete ? "" : " among the first ones looked at"),
