@@ -19,7 +19,6 @@ const VIEWS = [
 let current = new AbortController();
 
 async function show({ first = false } = {}) {
-  if (location.hash === "#main") return;
   current.abort();
   current = new AbortController();
   const { signal } = current;
@@ -87,6 +86,10 @@ function signIn(wrong = "") {
   field.focus();
 }
 
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address says which view is shown
+  main.focus();
+});
 out.addEventListener("click", () => {
   key.forget();
   location.hash = "#/sends";

@@ -20,6 +20,7 @@ export function reasons(id, { signal, fail, pick, counted }) {
   let busy = false;
   let last = 0;
   let total = 0;
+  let latest = null;
 
   async function walk(pages) {
     busy = true;
@@ -41,6 +42,7 @@ export function reasons(id, { signal, fail, pick, counted }) {
     } finally {
       busy = false;
     }
+    update(latest); // what came meanwhile
   }
 
   function draw() {
@@ -58,24 +60,21 @@ export function reasons(id, { signal, fail, pick, counted }) {
     if (!sorted.length) put(body, h("p", { class: "help" }, total ? "Counting…" : "Nobody so far."));
   }
 
-  return {
-    node,
-    groups: () => (complete ? [...groups.values()] : null),
-    update({ counts }) {
-      total = NOT_REACHED.reduce((sum, state) => sum + counts[state], 0);
-      const now = NOT_REACHED.map((state) => counts[state]).join();
-      if (now === of || busy || (counts.pending && performance.now() / 1000 - last < PAUSE)) {
-        if (!total) draw();
-        return;
-      }
-      of = now;
-      last = performance.now() / 1000;
-      groups = new Map();
-      place = null;
-      seen = 0;
-      complete = !total;
-      if (total) walk(PAGES).catch(fail);
-      else draw();
-    },
-  };
+  function update(send) {
+    latest = send;
+    const { counts } = send;
+    total = NOT_REACHED.reduce((sum, state) => sum + counts[state], 0);
+    const now = NOT_REACHED.map((state) => counts[state]).join();
+    if (!total) draw();
+    if (!total || now === of || busy || (counts.pending && performance.now() / 1000 - last < PAUSE)) return;
+    of = now;
+    last = performance.now() / 1000;
+    groups = new Map();
+    place = null;
+    seen = 0;
+    complete = false;
+    walk(PAGES).catch(fail);
+  }
+
+  return { node, update, groups: () => (complete ? [...groups.values()] : null) };
 }

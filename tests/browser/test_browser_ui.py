@@ -120,6 +120,12 @@ async def test_a_send_to_1000_people_is_composed_watched_retried_and_recalled(
     await why.get_by_role("button", name="Show whom: BadSyntax").click()
     await expect(page.rows).to_have_count(12)
     assert {person.object_id for person in people[30:42]} == set(await page.rows.locator(".name").all_text_contents())
+    # AND all of it as a table
+    async with page.page.expect_download() as saved:
+        await page.button(re.compile("^All")).click()
+        await page.button("Save as CSV").click()
+    table = (await (await saved.value).path()).read_text(encoding="utf-8").splitlines()
+    assert len(table) == 1 + PEOPLE + len(lacking)
     # WHEN those it failed for are retried
     await page.button("Retry 12 failed").click()
     await expect(page.page.get_by_role("heading", level=1)).to_have_text(re.compile("^Retry"))
@@ -168,7 +174,10 @@ async def test_a_scheduled_send_is_cancelled_once_that_is_confirmed(
 async def test_a_card_is_written_corrected_tried_and_sent_as_a_question(
     opened: Open, stack: Stack, pictures: Path
 ) -> None:
-    (me, ada) = await stack.join(2, named=True)
+    me, ada = Person.named("Grace Hopper"), Person.named("Ada Allen")
+    for person in (me, ada):
+        await (await stack.crowd()).install(person)
+    await stack.learnt(me, ada)
     page = await opened("#/compose", device_scale_factor=2)
     asked: list[str] = []
     page.page.on("request", lambda request: asked.append(request.url))
@@ -204,7 +213,7 @@ async def test_a_card_is_written_corrected_tried_and_sent_as_a_question(
     assert (len(stack.got(me)), len(stack.got(ada))) == (1, 0)
     # WHEN it is sent as a question
     await page.page.get_by_label("Wait for a response").check()
-    await page.page.evaluate("scrollTo(0, 0)")
+    await page.page.evaluate("scrollTo(0, 0); document.querySelector('.json').scrollTop = 0")
     await page.screenshot(pictures / "operators-compose.png")
     await page.button("Send…").click()
     await page.button("Send to 1 person").click()
@@ -383,23 +392,72 @@ async def test_it_fits_a_phone_in_light_and_in_dark(opened: Open, stack: Stack) 
     shown = (await stack.deliver([ada.object_id], card=card("order-confirmation"))).body
     for scheme in ("light", "dark"):
         page = await opened(width=360, height=740, color_scheme=scheme, has_touch=True)
-        for path, there in {
+        views = {
             "": page.page.locator(".send"),
             f"#/sends/{send['id']}": page.rows,
             f"#/sends/{shown['id']}": page.page.locator(".ac-adaptiveCard"),
             "#/rejected": page.page.get_by_role("main").get_by_role("listitem"),
             "#/bots": page.button("Hold"),
             "#/compose": page.button("Send…"),
-        }.items():
+        }
+        for path, there in views.items() if scheme == "light" else ():
             await page.open(path)
             await expect(there.first).to_be_visible()
             await page.fits()
+        await page.open("#/compose")
         await page.as_card(json.dumps(QUESTION))
         await page.page.get_by_text("Options").click()
         await expect(page.region("Preview").locator(".ac-adaptiveCard")).to_be_visible()
         await page.fits()
         back = await page.page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, re.findall(r"\d+", back))) > 600) is (scheme == "light")
+
+
+async def test_json_is_read_as_the_browser_reads_it_and_a_mistake_has_its_place(opened: Open) -> None:
+    page = await opened("#/rejected")
+    texts = ["{}", "[]", " [1, 2.5e-3, -0, true, null] ",
+             '{"a": {"b": ["\\u00e9\\n", ""]}, "a/b": 1, "__proto__": {"x": 1}}',
+             '"x"', "", "[1,]", '{"a" 1}', "{'a': 1}", "[1 2]", "01", "nul", '"\\x"',
+             '"line\nbreak"', "[[[", "1 1", '{"a":1,}',
+             "\u00a01", "NaN", "-", '{"a":1 "b":2}', "[1,,2]"]  # fmt: skip
+    script = """async ([address, texts]) => {
+      const { parse, placeOf } = await import(address);
+      const tried = (read, text) => {
+        try { return JSON.stringify(read(text)) } catch (error) { return error.constructor.name }
+      };
+      const { places } = parse('{"a": [1, {"b/c": true}]}');
+      return [texts.map((text) => [tried(JSON.parse, text), tried((t) => parse(t).value, text)]),
+              placeOf(places, "/a/1/b~1c"), placeOf(places, "/a/1/gone/x")];
+    }"""
+    compared, exact, around = await page.page.evaluate(script, [page.file("json.js"), texts])
+    for text, (theirs, ours) in zip(texts, compared, strict=True):
+        assert ours == {"SyntaxError": "JsonError"}.get(theirs, theirs), text
+    assert (exact, around) == ([18, 22], [10, 23])
+
+
+async def test_markdown_makes_nothing_but_what_teams_shows(opened: Open) -> None:
+    page = await opened("#/rejected")
+    shown = {
+        "**a** *b* _c_ __d__": "<strong>a</strong> <em>b</em> <em>c</em> <strong>d</strong>",
+        "2*3*4 and snake_case_name": "2*3*4 and snake_case_name",
+        "[x](https://a.example/?b=1&c=2)":
+            '<a href="https://a.example/?b=1&amp;c=2" rel="noopener noreferrer" target="_blank">x</a>',
+        "[x](javascript:alert(1))": "[x](javascript:alert(1))",
+        '[x](https://a.example/"onclick="alert(1))':
+            '<a href="https://a.example/&quot;onclick=&quot;alert(1" rel="noopener noreferrer" target="_blank">x</a>)',
+        "<b>&": "&lt;b&gt;&amp;",
+        "one\ntwo": "one<br>two",
+        "- a\n- b\n1. c": "<ul><li>a</li><li>b</li></ul><ol><li>c</li></ol>",
+    }  # fmt: skip
+    script = "async ([address, texts]) => { const { html } = await import(address); return texts.map(html); }"
+    assert await page.page.evaluate(script, [page.file("markdown.js"), list(shown)]) == list(shown.values())
+
+
+async def test_the_page_is_found_with_and_without_a_slash_and_its_head_has_no_body(opened: Open, stack: Stack) -> None:
+    page = await opened("/")
+    assert page.page.url == page.address
+    head = await stack.request("HEAD", "/api/ui")
+    assert (head.status, head.text, head.headers["Content-Type"]) == (200, "", "text/html; charset=utf-8")
 
 
 async def test_the_first_load_is_small_and_the_second_is_next_to_nothing(opened: Open) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from playwright.async_api import ConsoleMessage, Locator, Page, Request, expect
 
+from proactive.doors.ui import read
+
 SEND = re.compile(r"#/sends/([a-z2-7]{26})$")
 
 
@@ -34,6 +36,10 @@ class OperatorsPage:
         await self.page.goto("about:blank")
         await self.page.goto(f"{self.address}{path}")
         await expect(self.page.get_by_role("heading", level=1)).to_be_visible()
+
+    def file(self, name: str) -> str:
+        """Return the address of a file of the page."""
+        return f"{self.address}/{read().version}/{name}"
 
     def button(self, name: str | re.Pattern[str]) -> Locator:
         """Return a button by its name."""
