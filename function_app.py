@@ -77,6 +77,12 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
     return await answered("health", req)
 
 
+@app.route("ui/{*path}", methods=_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
+async def ui(req: func.HttpRequest) -> func.HttpResponse:
+    """Operators in a browser: the page alone, which asks `ops` for all that it shows."""
+    return await answered("ui", req)
+
+
 @app.queue_trigger("message", "sends", "AzureWebJobsStorage")
 async def sends(message: func.QueueMessage) -> None:
     """Event sources."""

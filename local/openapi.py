@@ -18,7 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from werkzeug.routing import Map
 
 from local.openapi_schemas import ACTIVITY, ANSWERS, COUNT, ID, TEXT, URL, Json, members, ref
-from proactive.doors import health, messages, ops, outcomes, persons, v1, verbs
+from proactive.doors import health, messages, ops, outcomes, persons, ui, v1, verbs
 from proactive.problems import TITLES
 from proactive.request import SendBody
 from proactive.verbs import CONTENT
@@ -219,6 +219,10 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
         {"200": _answer("A page of reasons", "Rejected"), **_refusals(400, 401, 503)},
         query={"top": _TOP, "continuation": _CONTINUATION},
     ),
+    ops.get_content: Operation(
+        "getContent", "What a send was to deliver",
+        {"200": _answer("The content", "SentContent"), **_refusals(400, 401, 404, 503)},
+    ),
     ops.end_chat: Operation(
         "endChat", "End the active chat of a person",
         {"204": _answer("Done"), **_refusals(400, 401, 404, 409, 503)},
@@ -288,12 +292,17 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
         "getHealth", "Whether the service can work",
         {"200": _answer("It can", "Health"), "503": _answer("Storage does not answer", "Health")},
     ),
+    ui.door: Operation(
+        "getPage", "The operators' page",
+        {"200": {"description": "The page", "content": {"text/html": {"schema": TEXT}}}},
+    ),
 }  # fmt: skip
 
 _ALONE: tuple[tuple[str, str, Callable[..., Any], list[Json]], ...] = (  # doors that are one address each
     ("get", "/api/outcomes/{id}/{secret}", outcomes.door, []),
     ("post", "/api/messages", messages.door, [{"botFramework": []}]),
     ("get", "/api/health", health.door, []),
+    ("get", "/api/ui", ui.door, []),
 )
 _NAMES = re.compile(r'("operationId": ")(\w+)')
 _KEY: list[Json] = [{"functionKey": []}, {"functionKeyInQuery": []}]

@@ -55,6 +55,16 @@ CALLBACK: Json = {
 }
 CALLBACK_OF_EVENT = members(event=TEXT, **CALLBACK)
 
+_SEND: tuple[tuple[str, ...], Json] = (
+    ("verb", "of", "sendAt", "cancelledAt", "completedAt", "waitUntil", "callback", "callbacks"),
+    {
+        "id": ID, "status": STATUS, "bot": TEXT, "tenant": TEXT, "verb": {"enum": ["retry", "update", "recall"]},
+        "of": ID, "counts": ref("Counts"), "createdAt": MOMENT, "sendAt": MOMENT, "cancelledAt": MOMENT,
+        "completedAt": MOMENT, "deliverUntil": MOMENT, "waitUntil": MOMENT, "options": ref("Options"),
+        "statusUrl": URL, "resultsUrl": URL, "callback": ref("Callback"), "callbacks": list_of(CALLBACK_OF_EVENT),
+    },
+)  # fmt: skip
+
 ANSWERS: Json = {
     "Problem": {
         **members(
@@ -70,14 +80,7 @@ ANSWERS: Json = {
              "responded"), COUNT)),
         "description": "All but `total` and `responded` sum to `total`",
     },
-    "Send": members(
-        ("verb", "of", "sendAt", "cancelledAt", "completedAt", "waitUntil", "callback", "callbacks"),
-        id=ID, status=STATUS, bot=TEXT, tenant=TEXT, verb={"enum": ["retry", "update", "recall"]}, of=ID,
-        counts=ref("Counts"),
-        createdAt=MOMENT, sendAt=MOMENT, cancelledAt=MOMENT, completedAt=MOMENT, deliverUntil=MOMENT, waitUntil=MOMENT,
-        options=ref("Options"), statusUrl=URL, resultsUrl=URL,
-        callback=ref("Callback"), callbacks=list_of(CALLBACK_OF_EVENT),
-    ),
+    "Send": members(_SEND[0], **_SEND[1]),
     "Result": members(
         recipient=TEXT, userId=or_null(TEXT), state=STATE,
         statusCode={"enum": [200, 100, 300, 404, 409, 413, 502, 504, None]},
@@ -130,7 +133,11 @@ ANSWERS: Json = {
             "Why a message would not be sent to the person; null where it would",
         ),
     ),
-    "Sends": members(sends=list_of(ref("Send")), continuation=PAGE),
+    "Listed": members(_SEND[0], **_SEND[1], about=or_null(TEXT, "The summary, or how the content begins")),
+    "Sends": members(sends=list_of(ref("Listed")), continuation=PAGE),
+    "SentContent": members(
+        ("message", "card"), message=members(text=TEXT, format=TEXT), card={"type": "object"}, summary=or_null(TEXT),
+    ),
     "Message": members(
         ("message", "card"),
         sendId=ID, createdAt=MOMENT, state=STATE, statusCode={"enum": [200, 100, 300, 404, 409, 413, 502, 504, None]},

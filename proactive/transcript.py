@@ -18,6 +18,7 @@ from proactive.store.persons import Subject, alias_key
 from proactive.times import DAY, day_of, write_moment
 
 _AT_ONCE = 8  # sends
+_ABOUT = 120  # characters
 _MOST_LOOKED_AT = 400  # sends and days that one call looks at, of those that storage has to be asked about
 
 
@@ -108,14 +109,36 @@ def _body(
         "sendId": send.id,
         "createdAt": write_moment(send.created_at),
         **{name: whole[name] for name in kept},
-        **_content(activity),
-        "summary": activity.get("summary"),
+        **content_of(activity),
         "statusUrl": report.status_url(service, send),
     }
 
 
-def _content(activity: dict[str, Any]) -> dict[str, Any]:
-    """Return what was sent as its sender wrote it, without the marks by which its answers are told apart."""
+def content_of(activity: dict[str, Any]) -> dict[str, Any]:
+    """Return what an activity says as its sender wrote it, without the marks by which its answers are told apart.
+
+    A recall has none.
+    """
+    summary = {"summary": activity.get("summary")}
     if "attachments" in activity:
-        return {"card": card_of(activity)}
-    return {"message": {"text": activity["text"], "format": activity["textFormat"]}}
+        return {"card": card_of(activity), **summary}
+    if "text" in activity:
+        return {"message": {"text": activity["text"], "format": activity["textFormat"]}, **summary}
+    return summary
+
+
+def about(send: Send) -> str | None:
+    """Return by what an operator knows a send again: its summary, or how its text or card begins."""
+    content = content_of(send.activity)
+    text = content["summary"] or content.get("message", {}).get("text") or _first_text(content.get("card"))
+    return text[:_ABOUT] if text else None
+
+
+def _first_text(part: Any) -> str | None:
+    """Return the first text that a card shows."""
+    if isinstance(part, list):
+        return next((text for one in part if (text := _first_text(one))), None)
+    if not isinstance(part, dict):
+        return None
+    text = part.get("text") if part.get("type") == "TextBlock" else None
+    return text if isinstance(text, str) else next((text for one in part.values() if (text := _first_text(one))), None)

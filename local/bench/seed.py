@@ -16,17 +16,17 @@ _ROWS = 100  # of one transaction: the most that Table Storage takes
 _AT_ONCE = 8
 
 
-async def seed(storage: str, service_url: str, people: Sequence[Person]) -> None:
+async def seed(storage: str, service_url: str, people: Sequence[Person], bot: str = BOT_NAME) -> None:
     """Write a row for each person, who has had the bot for an hour and has not written to it."""
     then = time.time() - 3600
     account = Account(StorageAccount(connection_string=storage))
     try:
         await account.ensure()
         for tenant in {person.tenant_id for person in people}:
-            await Conversations(account).seen_in(BOT_NAME, tenant)
+            await Conversations(account).seen_in(bot, tenant)
         partitions: dict[str, list[dict[str, object]]] = {}
         for person in people:
-            partition = person_partition(BOT_NAME, person.tenant_id, person.object_id)
+            partition = person_partition(bot, person.tenant_id, person.object_id)
             known = Conversation(
                 person.object_id,
                 conversation_id=person.conversation_id,

@@ -12,12 +12,13 @@ from proactive.doors import paging, verbs
 from proactive.doors.answers import answer, guarded
 from proactive.doors.persons import erase_data, export_data, list_messages
 from proactive.doors.users import find_user
-from proactive.doors.v1 import dispatch, rules
+from proactive.doors.v1 import dispatch, kept_send, rules
 from proactive.model import SendStatus
 from proactive.problems import ProblemError
 from proactive.relay import wake
 from proactive.service import Service
 from proactive.store.conversations import Conversation
+from proactive.transcript import about, content_of
 
 _MOST_LOOKED_AT = 500  # sends that one page may look at while it filters by status
 
@@ -76,9 +77,15 @@ def _day(at: float) -> str:
 async def _bodies(service: Service, ids: list[str]) -> list[tuple[float, dict[str, Any]] | None]:
     async def body(send_id: str) -> tuple[float, dict[str, Any]] | None:
         send = await service.sends.get(send_id)
-        return (send.created_at, await report.status(service, send)) if send else None
+        return (send.created_at, {**await report.status(service, send), "about": about(send)}) if send else None
 
     return await asyncio.gather(*(body(send_id) for send_id in ids))
+
+
+async def get_content(service: Service, request: func.HttpRequest, send: str) -> func.HttpResponse:
+    """`GET /sends/{id}/content`."""
+    paging.refuse_unknown(request.params, set())
+    return answer(200, content_of(await kept_send(service, send)))
 
 
 async def list_rejected(service: Service, request: func.HttpRequest) -> func.HttpResponse:
@@ -114,6 +121,7 @@ ROUTES = Map(
         *rules(),
         *verbs.rules(),
         Rule("/sends", methods=["GET"], endpoint=list_sends),
+        Rule("/sends/<send>/content", methods=["GET"], endpoint=get_content),
         Rule("/rejected", methods=["GET"], endpoint=list_rejected),
         Rule("/bots/<bot>/users/<user>/idle", methods=["POST"], endpoint=end_chat),
         Rule("/bots/<bot>/users/<user>/messages", methods=["GET"], endpoint=list_messages),

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from local.teams import Fault, Person
-from tests.stack import SENDS, ids, until
+from tests.stack import SENDS, card, ids, until
 
 COUNTS = {"total", "pending", "delivered", "notInstalled", "chatActive", "failed", "unknown", "cancelled", "responded"}
 
@@ -335,6 +335,43 @@ async def test_operators_see_the_sends_newest_first(stack):
     assert [entry["id"] for entry in newest["sends"]] == [sent[4], sent[3]]
     following = (await stack.get(f"/api/ops/sends?top=2&continuation={quote(newest['continuation'])}")).ok()
     assert [entry["id"] for entry in following["sends"]] == [sent[2], sent[1]]
+
+
+ORDER = card("order-confirmation")
+
+
+@pytest.mark.parametrize(
+    ("fields", "content", "about"),
+    [
+        ({"message": "Hello *you*"}, {"message": {"text": "Hello *you*", "format": "markdown"}}, "Hello *you*"),
+        (
+            {"message": {"text": "x" * 500, "format": "plain"}},
+            {"message": {"text": "x" * 500, "format": "plain"}},
+            "x" * 120,
+        ),
+        ({"card": ORDER}, {"card": ORDER}, "Order confirmation"),
+        ({"card": ORDER, "summary": "Order 4711", "wait": {}}, {"card": ORDER, "summary": "Order 4711"}, "Order 4711"),
+        (
+            {"card": {"type": "AdaptiveCard", "version": "1.5", "body": []}},
+            {"card": {"type": "AdaptiveCard", "version": "1.5", "body": []}},
+            None,
+        ),
+    ],
+)
+async def test_operators_see_what_was_sent_and_know_it_again(stack, fields, content, about):
+    send = await stack.accepted(ids(stack.strangers(1)), **fields)
+    found = (await stack.get(f"/api/ops/sends/{send['id']}/content")).ok()
+    assert found == {"summary": None, **content}
+    (newest,) = (await stack.get("/api/ops/sends?top=1")).ok()["sends"]
+    assert (newest["id"], newest["about"]) == (send["id"], about)
+    assert "about" not in await stack.status(send["id"])
+
+
+async def test_what_was_sent_is_for_operators_alone(stack):
+    send = await stack.accepted(ids(stack.strangers(1)))
+    (await stack.get(f"{SENDS}/{send['id']}/content")).is_problem(404)
+    (await stack.get("/api/ops/sends/no-such-send/content")).is_problem(404)
+    (await stack.get(f"/api/ops/sends/{send['id']}/content?x=1")).is_problem(400)
 
 
 async def test_operators_choose_sends_by_time_and_status(stack):

@@ -118,6 +118,9 @@ async def test_answers_are_as_documented(fuzzed):
         address = f"/api/ops/bots/{BOT}/users/{person.object_id}/idle"
         await asked(status, "POST", "/api/ops/bots/{bot}/users/{user}/idle", address)
     await asked(200, "GET", "/api/ops/sends", "/api/ops/sends?top=3")
+    content = "/api/ops/sends/{send}/content"
+    for send in (failed.body, recalled.body):  # the second one has none
+        await asked(200, "GET", content, content.replace("{send}", send["id"]))
     await fuzzed.put("no send")
 
     async def rejected() -> bool:
@@ -126,6 +129,7 @@ async def test_answers_are_as_documented(fuzzed):
     await until(rejected)
     await asked(200, "GET", "/api/ops/rejected", "/api/ops/rejected")
     await asked(200, "GET", "/api/health", "/api/health")
+    await asked(200, "GET", "/api/ui", "/api/ui")
 
 
 def reachable(document: Any, known: dict[str, str]) -> Any:

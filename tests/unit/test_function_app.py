@@ -28,6 +28,7 @@ DOORS = {
     "outcomes": ("outcomes/{id}/{secret}", "ANONYMOUS"),
     "messages": ("messages", "ANONYMOUS"),
     "health": ("health", "ANONYMOUS"),
+    "ui": ("ui/{*path}", "ANONYMOUS"),
 }
 
 
