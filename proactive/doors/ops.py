@@ -8,7 +8,7 @@ import azure.functions as func
 from werkzeug.routing import Map, Rule
 
 from proactive import report
-from proactive.doors import paging, verbs
+from proactive.doors import connector, paging, verbs
 from proactive.doors.answers import answer, guarded
 from proactive.doors.persons import erase_data, export_data, list_messages
 from proactive.doors.users import find_user
@@ -113,6 +113,8 @@ ROUTES = Map(
     [
         *rules(),
         *verbs.rules(),
+        Rule("/connector/sends/<send>/update", methods=["POST"], endpoint=connector.update_send),
+        Rule("/connector/sends/<send>/recall", methods=["POST"], endpoint=connector.recall_send),
         Rule("/sends", methods=["GET"], endpoint=list_sends),
         Rule("/rejected", methods=["GET"], endpoint=list_rejected),
         Rule("/bots/<bot>/users/<user>/idle", methods=["POST"], endpoint=end_chat),
