@@ -13,7 +13,7 @@ from local import connector
 from tests.e2e.flow import Flows
 from tests.stack import Stack
 
-SEED, EXAMPLES = "20261201", "15"
+SEED, EXAMPLES = "20261201", "8"
 CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
           "response_schema_conformance", "unsupported_method")  # fmt: skip
 
@@ -74,5 +74,4 @@ async def test_whatever_is_asked_the_answer_is_documented(fuzzed, tmp_path):
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-    (tmp_path / "said").write_bytes(said)
     assert process.returncode == 0, said.decode()
