@@ -21,6 +21,7 @@ _WORDS: Mapping[str, tuple[str, str, str]] = {
     "messageBody": ("Message", "The text of the message, in Markdown unless another format is chosen.", "important"),
     "messageFormat": ("Message Format", "How the text is written.", "advanced"),
     "summary": ("Summary", "What the notification and the activity feed show for the card.", "advanced"),
+    "templateData": ("Template Data", "What fills the card where it is a template, as JSON.", "advanced"),
     "updateMessage": (
         "Update Message",
         "The text, or the JSON of an adaptive card, that stands in the card's place after the response.",
@@ -137,6 +138,8 @@ def _kind(name: str, place: str) -> Json:
     if name == "sendTo":
         kinds = ["People", *(label for label, kind in LABELS[name].items() if kind in _entry_kinds())]
         return {"type": "string", "enum": kinds, "default": "People"} if len(kinds) > 1 else {}
+    if name == "templateData":
+        return {"type": "string"} if "data" in openapi.requests()["SendBody"]["properties"] else {}
     schema = _model(place)
     kind = {"type": "string", **{key: schema[key] for key in _KEPT if key in schema}}
     if name in LABELS:

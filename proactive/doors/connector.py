@@ -46,7 +46,7 @@ async def _post(service: Service, request: func.HttpRequest, form: fields.Form) 
     except ProblemError as problem:
         problem.errors = fields.named(form, problem.errors, wrong)
         raise
-    return await accepted(service, send, seconds)
+    return await _answered(service, send, seconds)
 
 
 async def ask(service: Service, request: func.HttpRequest) -> func.HttpResponse:
@@ -73,7 +73,7 @@ async def ask(service: Service, request: func.HttpRequest) -> func.HttpResponse:
         told = fields.named(fields.QUESTION, inside, wrong)
         problem.errors = [*outside, *(FieldError(f"/body{error.pointer}", error.detail) for error in told)][:100]
         raise
-    response = await accepted(service, send, seconds)
+    response = await _answered(service, send, seconds)
     if response.status_code == 201:
         response.headers["Location"] = f"{service.settings.public_url}/api/v1/connector/subscriptions/{send.id}"
     return response
@@ -135,6 +135,12 @@ async def recall_send(service: Service, request: func.HttpRequest, send: str) ->
     if request.get_body().strip() and read_json(request) != {}:
         raise ProblemError(400, _ERRORS, [FieldError("", "This takes no body.")])
     return await accepted(service, await verbs.recall(service, await kept_send(service, send)), _held(request, _QUICK))
+
+
+async def _answered(service: Service, send: Send, seconds: int) -> func.HttpResponse:
+    """Answer as soon as there is an outcome; what begins later is not worth waiting for."""
+    later = send.begins_at > service.clock() + seconds
+    return await accepted(service, send, min(seconds, 1) if later else seconds)
 
 
 def _held(request: func.HttpRequest, usual: int) -> int:

@@ -33,7 +33,7 @@ type Form = Mapping[str, str]
 _SENDER: Final[Form] = {"bot": "/bot", "recipient": "/recipients", "sendTo": "/recipients", "tenant": "/tenant"}
 _HOW: Final[Form] = {"sendAt": "/sendAt", **{name: f"/options/{name}" for name in OPTIONS}}
 _TEXT: Final[Form] = {"messageBody": "/message/text", "messageFormat": "/message/format"}
-_CARD: Final[Form] = {"messageBody": "/card", "summary": "/summary"}
+_CARD: Final[Form] = {"messageBody": "/card", "templateData": "/data", "summary": "/summary"}
 _WAIT: Final[Form] = {name: f"/wait/{name}" for name in ("updateMessage", "timeout", "completeWhen")}
 
 MESSAGE: Final[Form] = {**_SENDER, **_TEXT, **_HOW}
@@ -64,6 +64,8 @@ def read(form: Form, given: Any) -> tuple[dict[str, Any], list[FieldError]]:
     kind = filled.pop("sendTo", "people")
     if "recipient" in filled:
         filled["recipient"] = _recipients(filled["recipient"], kind, wrong)
+    if "templateData" in filled:
+        filled["templateData"] = _parsed(filled["templateData"], "{", "/templateData", wrong)
     body: dict[str, Any] = {"wait": {}} if form is QUESTION else {}
     for name, value in filled.items():
         _put(body, form[name], value)
@@ -96,15 +98,20 @@ def _word(words: Mapping[str, str], value: Any) -> str | None:
 
 def _recipients(value: Any, kind: str | None, wrong: list[FieldError]) -> Any:
     """Return recipients as a send takes them: designers hand over a text, an array, or an array as JSON text."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            value = parse(value, "/recipient")
-        except ProblemError as problem:
-            wrong += problem.errors
-            return "-"
+    value = _parsed(value, "[", "/recipient", wrong)
     if kind not in ("group", "team"):
         return value
     return list(_of_kind(kind, value))
+
+
+def _parsed(value: Any, sign: str, where: str, wrong: list[FieldError]) -> Any:
+    """Return the JSON in a text that begins with this sign; anything else as it is."""
+    if isinstance(value, str) and value.lstrip().startswith(sign):
+        try:
+            return parse(value, where)
+        except ProblemError as problem:
+            wrong += problem.errors
+    return value
 
 
 def _of_kind(kind: str, value: Any) -> Iterator[Any]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jsonschema_rs
@@ -302,3 +303,12 @@ async def test_what_is_not_there_is_not_found(maker, path):
 @pytest.mark.parametrize("path", [f"{V1}/sends/{'a' * 26}", f"{V1}/subscriptions/{'a' * 26}", f"{V1}/sends/x"])
 async def test_what_is_not_there_cannot_be_cancelled(maker, path):
     assert (await maker.stack.request("DELETE", path)).is_problem(404)
+
+
+async def test_a_question_for_tomorrow_is_not_held(maker):
+    (ada,) = await maker.stack.join(1)
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    async with asyncio.timeout(ERRAND):
+        reply = await maker.ask(ada.object_id, maker.flows.run(), sendAt=tomorrow)
+    assert reply.status == 201
+    assert (await maker.stack.request("DELETE", reply.headers["Location"])).status == 204

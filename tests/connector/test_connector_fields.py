@@ -70,6 +70,14 @@ def test_recipients_may_be_groups_or_teams(recipient, kind):
     assert made["recipients"] == [{kind.lower(): "g1"}, {kind.lower(): "g2"}]
 
 
+@pytest.mark.parametrize("data", [{"name": "Ada"}, '{"name": "Ada"}'], ids=str)
+def test_the_data_of_a_template_are_an_object_or_its_json(data):
+    given = {"recipient": "a", "messageBody": CARD, "templateData": data}
+    assert body(fields.CARD, given)["data"] == {"name": "Ada"}
+    _, (error,) = fields.read(fields.CARD, {**given, "templateData": "{"})
+    assert error.pointer == "/templateData"
+
+
 def test_what_was_not_filled_in_is_left_out():
     empty = dict.fromkeys(set(fields.MESSAGE) - set(HELLO), "") | {"tenant": None}
     assert body(fields.MESSAGE, {**HELLO, **empty}) == body(fields.MESSAGE, HELLO)

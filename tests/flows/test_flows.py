@@ -199,6 +199,23 @@ async def test_http_posts_a_message_and_branches_on_the_status_code(platform):
     assert run.output("Log_who_lacks_the_bot") == "notInstalled"
 
 
+async def test_http_posts_a_card(platform):
+    (ada,) = await platform.stack.join(1)
+    ended, run = await platform.run("http-card.json", {"recipient": ada.object_id})
+    assert (ended, run.output("Status_code")) == (SUCCEEDED, 200)
+    assert platform.stack.got(ada)[0]["attachments"][0]["content"]["body"][0]["text"] == "Order summary"
+
+
+async def test_http_posts_to_many_in_one_call(platform):
+    people = await platform.stack.join(8)
+    (nobody,) = platform.stack.strangers(1)
+    trigger = {"recipients": ids([*people, nobody]), "message": "Hello"}
+    ended, run = await platform.run("http-in-parallel.json", trigger)
+    assert ended == SUCCEEDED
+    assert run.output("Who_was_not_reached") == [{"recipient": nobody.object_id, "statusCode": 100}]
+    assert all(platform.stack.texts(person) == ["Hello"] for person in people)
+
+
 @pytest.mark.parametrize(("title", "action"), [("Submit Order", "Submitted_by"), ("Edit Order", "Outcome_and_answer")])
 async def test_http_polls_for_the_answer(platform, title, action):
     (ada,) = await platform.stack.join(1, named=True)
