@@ -42,7 +42,7 @@ QUESTION: Final[Form] = {**_SENDER, **_CARD, **_WAIT, **_HOW}
 CONTENT: Final[Form] = {"messageBody": "/message", "summary": "/summary"}
 
 _NEEDED: Final = ("recipient", "messageBody")
-_WHOLE: Final[Form] = {"/message": "/messageBody", "/card": "/messageBody", "/wait": "/messageBody"}
+_CONTENT_PLACES: Final = tuple(("messageBody", place) for place in ("/message", "/card", "/wait"))
 
 
 def read(form: Form, given: Any) -> tuple[dict[str, Any], list[FieldError]]:
@@ -86,10 +86,10 @@ def named(form: Form, errors: Sequence[FieldError], wrong: Sequence[FieldError] 
 
 
 def _name(form: Form, where: str) -> str:
-    for name, place in sorted(form.items(), key=lambda field: -len(field[1])):
+    for name, place in (*sorted(form.items(), key=lambda field: -len(field[1])), *_CONTENT_PLACES):
         if where == place or where.startswith(place + "/"):
             return f"/{name}{where[len(place) :]}"
-    return _WHOLE.get(where, where)
+    return where
 
 
 def _word(words: Mapping[str, str], value: Any) -> str | None:

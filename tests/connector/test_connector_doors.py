@@ -18,7 +18,7 @@ from tests.stack import REPLY, Reply, Stack, until
 
 V1, OPS = "/api/v1/connector", "/api/ops/connector"
 DOCUMENT = connector.document()
-BOT = "orders"
+BOT = "default"
 ERRAND = 20  # seconds
 
 
@@ -71,8 +71,8 @@ class Maker:
 
 
 @pytest.fixture(scope="module")
-async def maker() -> AsyncIterator[Maker]:
-    async with Flows().open() as flows, Stack.running(settings={"PROACTIVE_BOT_NAME": BOT}) as stack:
+async def maker(stack: Stack) -> AsyncIterator[Maker]:
+    async with Flows().open() as flows:
         yield Maker(stack, flows)
 
 
@@ -285,6 +285,8 @@ async def test_operators_update_and_recall(maker):
     assert maker.stack.got(ada) == []
     nothing = await maker.post(f"sends/{send}/update", {"summary": "x", "card": 1}, door=OPS)
     assert set(nothing.pointers) == {"/messageBody", "/card"}
+    broken = await maker.post(f"sends/{send}/update", {"messageBody": '{"type": "AdaptiveCard"}'}, door=OPS)
+    assert broken.pointers == ["/messageBody/version"]
 
 
 @pytest.mark.parametrize("verb", ["update", "recall"])

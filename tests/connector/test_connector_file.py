@@ -32,6 +32,7 @@ FORMS = {
     "PostCardAndWaitRequest": fields.QUESTION,
 }
 NOW = 1_790_000_000.0
+MADE = connector.files()
 
 
 def walk(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -62,10 +63,9 @@ def inputs(name: str) -> dict[str, Any]:
 # One source
 
 
-@pytest.mark.parametrize("name", list(connector.files()))
+@pytest.mark.parametrize("name", list(MADE))
 def test_each_file_is_what_would_be_written(name):
-    made = connector.files()[name]
-    assert (connector.FOLDER / name).read_bytes() == made, "run python -m local.connector"
+    assert (connector.FOLDER / name).read_bytes() == MADE[name], "run python -m local.connector"
 
 
 def test_the_file_and_the_routes_are_the_same():

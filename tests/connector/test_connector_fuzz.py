@@ -13,7 +13,7 @@ from local import connector
 from tests.e2e.flow import Flows
 from tests.stack import Stack
 
-SEED, EXAMPLES = "20261201", "8"
+SEED, EXAMPLES = "20261201", "15"
 CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
           "response_schema_conformance", "unsupported_method")  # fmt: skip
 

@@ -16,7 +16,7 @@ from tests.stack import Stack, ids, until
 
 FOLDER = Path(__file__).parents[2] / "docs" / "flows"
 FILES = sorted(path.name for path in FOLDER.glob("*.json"))
-BOT = "flows"
+BOT = "default"
 
 
 class Platform:
@@ -49,8 +49,8 @@ class Platform:
 
 
 @pytest.fixture(scope="module")
-async def platform() -> AsyncIterator[Platform]:
-    async with Flows().open() as flows, Stack.running(settings={"PROACTIVE_BOT_NAME": BOT}) as stack:
+async def platform(stack: Stack) -> AsyncIterator[Platform]:
+    async with Flows().open() as flows:
         yield Platform(stack, flows)
 
 
