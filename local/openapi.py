@@ -26,6 +26,7 @@ from proactive.verbs import CONTENT
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "docs" / "openapi.json"
 DOORS: Mapping[str, Map] = {"v1": v1.ROUTES, "ops": ops.ROUTES}
+CONNECTOR = "/connector/"  # what begins like this is told by connector/apiDefinition.swagger.json
 
 
 class _Untitled(GenerateJsonSchema):
@@ -35,7 +36,7 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
-def _requests() -> Json:
+def requests() -> Json:
     """Return the schemas of what is sent, as `SendBody` has them."""
     whole = SendBody.model_json_schema(schema_generator=_Untitled, ref_template="#/components/schemas/{model}")
     parts = json.loads(json.dumps(whole.pop("$defs")).replace('"#/components/schemas/_', '"#/components/schemas/'))
@@ -313,6 +314,8 @@ def document() -> Json:
     paths: dict[str, Json] = {}
     for door, routes in DOORS.items():
         for rule in routes.iter_rules():
+            if rule.rule.startswith(CONNECTOR):
+                continue
             path = f"/api/{door}" + re.sub(r"<(\w+)>", r"{\1}", rule.rule)
             (method,) = {method.lower() for method in rule.methods or ()} - {"head"}
             operation = _operation(OPERATIONS[rule.endpoint], path, _KEY)
@@ -332,7 +335,7 @@ def document() -> Json:
                  {"name": "ops", "description": "For operators: all of v1, and what can harm"}],
         "paths": paths,
         "components": {
-            "schemas": _requests() | ANSWERS,
+            "schemas": requests() | ANSWERS,
             "headers": _HEADERS,
             "responses": {
                 _refusals(status)[str(status)]["$ref"].rpartition("/")[2]: _refusal(status) for status in _WHY

@@ -136,16 +136,17 @@ ANSWERS: Json = {
     "Listed": members(_SEND[0], **_SEND[1], about=or_null(TEXT, "The summary, or how the content begins")),
     "Sends": members(sends=list_of(ref("Listed")), continuation=PAGE),
     "SentContent": members(
-        ("message", "card"), message=members(text=TEXT, format=TEXT), card={"type": "object"}, summary=or_null(TEXT),
+        ("message", "card", "data"), message=members(text=TEXT, format=TEXT), card={"type": "object"},
+        summary=or_null(TEXT), data={"type": "object"},
     ),
-    "Message": members(
+    "SentMessage": members(
         ("message", "card"),
         sendId=ID, createdAt=MOMENT, state=STATE, statusCode={"enum": [200, 100, 300, 404, 409, 413, 502, 504, None]},
         reason=or_null(TEXT), deliveredAt=or_null(MOMENT), messageId=or_null(TEXT),
         message=members(text=TEXT, format=TEXT), card={"type": "object"}, summary=or_null(TEXT),
         response={"anyOf": [ref("Response"), {"type": "null"}]}, statusUrl=URL,
     ),
-    "Messages": members(messages=list_of(ref("Message")), continuation=PAGE),
+    "Messages": members(messages=list_of(ref("SentMessage")), continuation=PAGE),
     "Conversation": members(
         conversationId=or_null(TEXT), serviceUrl=or_null(TEXT), memberId=or_null(TEXT), botId=or_null(TEXT),
         installed=FLAG, installedAt=or_null(MOMENT), referencedAt=or_null(MOMENT), lastMessageAt=or_null(MOMENT),

@@ -8,11 +8,12 @@ import azure.functions as func
 from werkzeug.routing import Map, Rule
 
 from proactive import report
-from proactive.doors import paging, verbs
+from proactive.doors import connector, paging, verbs
 from proactive.doors.answers import answer, guarded
 from proactive.doors.persons import erase_data, export_data, list_messages
 from proactive.doors.users import find_user
-from proactive.doors.v1 import dispatch, kept_send, rules
+from proactive.doors.lookup import kept_send
+from proactive.doors.v1 import dispatch, rules
 from proactive.model import SendStatus
 from proactive.problems import ProblemError
 from proactive.relay import wake
@@ -85,7 +86,8 @@ async def _bodies(service: Service, ids: list[str]) -> list[tuple[float, dict[st
 async def get_content(service: Service, request: func.HttpRequest, send: str) -> func.HttpResponse:
     """`GET /sends/{id}/content`."""
     paging.refuse_unknown(request.params, set())
-    return answer(200, content_of(await kept_send(service, send)))
+    kept = await kept_send(service, send)
+    return answer(200, content_of(kept.activity) | ({} if kept.data is None else {"data": kept.data}))
 
 
 async def list_rejected(service: Service, request: func.HttpRequest) -> func.HttpResponse:
@@ -120,6 +122,8 @@ ROUTES = Map(
     [
         *rules(),
         *verbs.rules(),
+        Rule("/connector/sends/<send>/update", methods=["POST"], endpoint=connector.update_send),
+        Rule("/connector/sends/<send>/recall", methods=["POST"], endpoint=connector.recall_send),
         Rule("/sends", methods=["GET"], endpoint=list_sends),
         Rule("/sends/<send>/content", methods=["GET"], endpoint=get_content),
         Rule("/rejected", methods=["GET"], endpoint=list_rejected),

@@ -1,6 +1,5 @@
 """Routes for flows and other senders: translation only."""
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -12,11 +11,12 @@ from werkzeug.routing import Map, Rule
 from proactive import cancel as cancelling
 from proactive import report
 from proactive.accept import accept, callback_key, idempotency_key, send_id
-from proactive.doors import paging
+from proactive.doors import connector, paging
 from proactive.doors.accepted import accepted, preferred_wait
 from proactive.doors.answers import answer, guarded, read_json
+from proactive.doors.lookup import kept_send, well_formed
 from proactive.doors.users import find_user, read_user
-from proactive.model import Send, State
+from proactive.model import State
 from proactive.pause import paused_in
 from proactive.preview import preview
 from proactive.problems import FieldError, ProblemError
@@ -123,7 +123,7 @@ def _table(text: str, url: str, following: Mapping[str, str]) -> func.HttpRespon
 async def cancel_send(service: Service, request: func.HttpRequest, send: str, *, operator: bool) -> func.HttpResponse:
     """`DELETE /sends/{id}`: a flow thereby unsubscribes; of what an operator cancels the flow is told."""
     paging.refuse_unknown(request.params, set())
-    if await cancelling.cancel(service, _id(send), told=operator) is None:
+    if await cancelling.cancel(service, well_formed(send), told=operator) is None:
         raise ProblemError(404, "There is no such send.")
     return answer(204)
 
@@ -158,21 +158,6 @@ async def get_user(service: Service, request: func.HttpRequest, bot: str, user: 
     return answer(200, read_user(service, user, tenant, known))
 
 
-async def kept_send(service: Service, send: str) -> Send:
-    """Return the send that an address names. Raises `ProblemError` 404."""
-    found = await service.sends.get(_id(send))
-    if found is None:
-        raise ProblemError(404, "There is no such send.")
-    return found
-
-
-def _id(text: str) -> str:
-    """Return an id that storage can be asked for; nothing else was ever given out."""
-    if not re.fullmatch(r"[a-z2-7]{26}", text):
-        raise ProblemError(404, "There is no such send.")
-    return text
-
-
 def rules() -> list[Rule]:
     """Return the routes that senders have, for this door and for the operators'."""
     return [
@@ -187,4 +172,19 @@ def rules() -> list[Rule]:
     ]
 
 
-ROUTES = Map(rules(), strict_slashes=False, merge_slashes=False)
+def connector_rules() -> list[Rule]:
+    """Return the routes of the connector that a flow's key opens."""
+    return [
+        Rule("/connector/messages", methods=["POST"], endpoint=connector.post_message),
+        Rule("/connector/cards", methods=["POST"], endpoint=connector.post_card),
+        Rule("/connector/questions", methods=["POST"], endpoint=connector.ask),
+        Rule("/connector/subscriptions/<send>", methods=["DELETE"], endpoint=cancel_send),
+        Rule("/connector/sends/<send>", methods=["GET"], endpoint=get_send),
+        Rule("/connector/sends/<send>", methods=["DELETE"], endpoint=connector.cancel_send),
+        Rule("/connector/sends/<send>/results", methods=["GET"], endpoint=list_results),
+        Rule("/connector/bots", methods=["GET"], endpoint=connector.pick_bot),
+        Rule("/connector/schemas/response", methods=["POST"], endpoint=connector.response_schema),
+    ]
+
+
+ROUTES = Map([*rules(), *connector_rules()], strict_slashes=False, merge_slashes=False)

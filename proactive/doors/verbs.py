@@ -13,7 +13,7 @@ from proactive.demands import sender_errors
 from proactive.doors import paging
 from proactive.doors.accepted import accepted, preferred_wait
 from proactive.doors.answers import answer, read_json
-from proactive.doors.v1 import kept_send
+from proactive.doors.lookup import kept_send
 from proactive.problems import FieldError, ProblemError, pointer
 from proactive.service import Service
 

@@ -27,6 +27,7 @@ def routes(door: str) -> set[tuple[str, str]]:
     return {
         (method, f"/api/{door}" + rule.rule.replace("<", "{").replace(">", "}"))
         for rule in openapi.DOORS[door].iter_rules()
+        if not rule.rule.startswith(openapi.CONNECTOR)
         for method in rule.methods - {"HEAD"}
     }
 
