@@ -104,6 +104,7 @@ def _body(service: Service, send: Send, result: Result, answer: dict[str, Any] |
         "sendId": send.id,
         "createdAt": write_moment(send.created_at),
         **{name: whole[name] for name in kept},
+        **({"verb": report.verb_of(send), "of": send.of} if send.of else {}),
         **_content(send),
         "summary": send.activity.get("summary"),
         "statusUrl": report.status_url(service, send),
@@ -114,4 +115,6 @@ def _content(send: Send) -> dict[str, Any]:
     """Return what was sent as its sender wrote it, without the marks by which its answers are told apart."""
     if "attachments" in send.activity:
         return {"card": card_of(send.activity)}
+    if "text" not in send.activity:
+        return {}  # a recall: it deleted what the send `of` which it is has brought
     return {"message": {"text": send.activity["text"], "format": send.activity["textFormat"]}}
