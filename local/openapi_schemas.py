@@ -125,8 +125,9 @@ ANSWERS: Json = {
     ),
     "Sends": members(sends=list_of(ref("Send")), continuation=PAGE),
     "Message": members(
-        ("message", "card"),
-        sendId=ID, createdAt=MOMENT, state=STATE, statusCode={"enum": [200, 100, 300, 404, 409, 413, 502, 504, None]},
+        ("message", "card", "verb", "of"),
+        sendId=ID, verb={"enum": ["retry", "update", "recall"]}, of=ID,
+        createdAt=MOMENT, state=STATE, statusCode={"enum": [200, 100, 300, 404, 409, 413, 502, 504, None]},
         reason=or_null(TEXT), deliveredAt=or_null(MOMENT), messageId=or_null(TEXT),
         message=members(text=TEXT, format=TEXT), card={"type": "object"}, summary=or_null(TEXT),
         response={"anyOf": [ref("Response"), {"type": "null"}]}, statusUrl=URL,
@@ -145,7 +146,10 @@ ANSWERS: Json = {
     ),
     "Begun": members(detail=TEXT),
     "Rejected": members(
-        rejected=list_of(members(rejectedAt=MOMENT, messageId=TEXT, statusCode={"type": "integer"}, reason=TEXT)),
+        rejected=list_of(members(
+            rejectedAt=MOMENT, messageId=TEXT, poisonMessageId=or_null(TEXT), statusCode={"type": "integer"},
+            reason=TEXT,
+        )),
         continuation=PAGE,
     ),
     "Health": members(status=TEXT),
