@@ -46,16 +46,18 @@ class Queues:
     def move(self, ids: Collection[str]) -> list[str]:
         """Move messages to `sends`, all that wait now or those with an id, and return their ids.
 
-        What comes back to `sends-poison` meanwhile, because it still is no valid send, is not moved again.
+        What comes back to `sends-poison` meanwhile, because it still is no valid send, is not moved again and again:
+        storage dates messages by the second only, so their number counts as well.
         """
         moved: list[str] = []
         kept: dict[str, Any] = {}
         with _refusals(moved):
-            began = self._now()
+            began, count = self._now(), self._count()
             try:
                 while messages := self._take():
                     for message in messages:
-                        if message.inserted_on > began or (ids and message.id not in ids):
+                        late = message.inserted_on > began or (len(moved) >= count and message.id not in moved)
+                        if late or (ids and message.id not in ids):
                             kept[message.id] = message
                             continue
                         if message.id not in moved:

@@ -97,7 +97,6 @@ async def test_what_comes_back_meanwhile_is_not_moved_for_ever(account):
     poison = client.get_queue_client("sends-poison")
     for number in range(3):
         poison.send_message(f"message {number}")
-    await asyncio.sleep(1.1)  # storage dates messages by the second
 
     class Bouncing:
         """The service, which rejects at once what is put on `sends`."""
@@ -106,13 +105,11 @@ async def test_what_comes_back_meanwhile_is_not_moved_for_ever(account):
 
         def send_message(self, content, **_):
             self.sent += 1
-            assert self.sent < 50
             poison.send_message(content)
 
     bouncing = Bouncing()
     Queues(poison, bouncing).move(())
-    rounds = bouncing.sent
-    assert 3 <= rounds <= 50
+    assert bouncing.sent == 3
     assert len(waiting(client, "sends-poison")) == 3
 
 

@@ -86,10 +86,9 @@ async def talking() -> AsyncIterator[OtherBot]:
 
 
 @pytest.fixture(scope="session")
-async def front(storage: str, talking: OtherBot) -> AsyncIterator[Stack]:
-    """The service in front of the bot; under a name of its own, since others use the account too."""
-    settings = {"PROACTIVE_UPSTREAM_BOT": talking.url, "PROACTIVE_BOT_NAME": "front"}
-    async with Stack.running(storage=storage, settings=settings) as stack:
+async def front(talking: OtherBot) -> AsyncIterator[Stack]:
+    """The service in front of the bot; on an account of its own, where it takes nobody's messages."""
+    async with Stack.running(settings={"PROACTIVE_UPSTREAM_BOT": talking.url}) as stack:
         yield stack
 
 

