@@ -82,7 +82,9 @@ _WHY = {
     413: "The body, or the message, is too large",
     415: "The body is not JSON",
     422: "The idempotency key belongs to a send with other content",
+    502: "Only with a bot behind: it gave no answer to an invoke that could be handed on",
     503: "Storage does not answer",
+    504: "Only with a bot behind: it did not answer an invoke in time",
 }
 
 
@@ -285,7 +287,7 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
     ),
     messages.door: Operation(
         "takeActivity", "What Teams tells the bot",
-        {"200": _answer("Taken"), **_refusals(400, 403, 413, 415, 503),
+        {"200": _answer("Taken"), **_refusals(400, 403, 413, 415, 502, 503, 504),
          "401": {**_refusal(403), "description": "No Bot Framework token, or a wrong one"}},
         body=ACTIVITY,
     ),

@@ -140,8 +140,8 @@ ANSWERS: Json = {
         summary=or_null(TEXT), data={"type": "object"},
     ),
     "SentMessage": members(
-        ("message", "card"),
-        sendId=ID, createdAt=MOMENT, state=STATE, statusCode={"enum": [200, 100, 300, 404, 409, 413, 502, 504, None]},
+        ("message", "card", "verb", "of"),
+        sendId=ID, verb={"enum": ["retry", "update", "recall"]}, of=ID, createdAt=MOMENT, state=STATE, statusCode={"enum": [200, 100, 300, 404, 409, 413, 502, 504, None]},
         reason=or_null(TEXT), deliveredAt=or_null(MOMENT), messageId=or_null(TEXT),
         message=members(text=TEXT, format=TEXT), card={"type": "object"}, summary=or_null(TEXT),
         response={"anyOf": [ref("Response"), {"type": "null"}]}, statusUrl=URL,
@@ -156,11 +156,15 @@ ANSWERS: Json = {
     "Data": members(
         user=TEXT, userId=or_null(TEXT), bot=TEXT, tenant=TEXT,
         conversation={"anyOf": [ref("Conversation"), {"type": "null"}]},
-        aliases=list_of(members(name=TEXT, kinds=list_of(TEXT))), messages=list_of(ref("Message")), continuation=PAGE,
+        aliases=list_of(members(name=TEXT, kinds=list_of(TEXT))), messages=list_of(ref("SentMessage")),
+        continuation=PAGE,
     ),
     "Begun": members(detail=TEXT),
     "Rejected": members(
-        rejected=list_of(members(rejectedAt=MOMENT, messageId=TEXT, statusCode={"type": "integer"}, reason=TEXT)),
+        rejected=list_of(members(
+            rejectedAt=MOMENT, messageId=TEXT, poisonMessageId=or_null(TEXT), statusCode={"type": "integer"},
+            reason=TEXT,
+        )),
         continuation=PAGE,
     ),
     "Health": members(status=TEXT),

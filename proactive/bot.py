@@ -35,8 +35,11 @@ _TENANT = re.compile(r"[A-Za-z0-9.-]{0,64}")  # a GUID in Teams; it becomes part
 _LONGEST = 512  # characters of an id or name that an activity may bring
 
 
-async def take(service: Service, bot: Bot, body: dict[str, Any]) -> tuple[int, Any]:
-    """Take an activity in and return the status and body of the answer. Raises `ProblemError` 400."""
+async def take(service: Service, bot: Bot, body: dict[str, Any], *, ours: bool = True) -> tuple[int, Any]:
+    """Take an activity in and return the status and body of the answer. Raises `ProblemError` 400.
+
+    With `ours` false another bot answers it: what it tells is kept, and nothing is said.
+    """
     try:
         activity = Activity().deserialize(body)
         who = _who(body)
@@ -51,7 +54,7 @@ async def take(service: Service, bot: Bot, body: dict[str, Any]) -> tuple[int, A
         return 200, None
     if activity.type not in _TAKEN:
         return 200, None
-    handler = _Handler(service, bot, *who)
+    handler = _Handler(service, bot, *who, ours=ours)
     await handler.on_turn(TurnContext(_Queueing(service, bot, who[0]), activity))
     return handler.answer
 
@@ -129,25 +132,29 @@ class _Queueing(BotAdapter):  # type: ignore[misc] # botbuilder is untyped
 class _Handler(TeamsActivityHandler):  # type: ignore[misc] # botbuilder is untyped
     """Keeps what one activity of a personal chat tells."""
 
-    def __init__(self, service: Service, bot: Bot, tenant: str, user: str, conversation: str) -> None:
+    def __init__(self, service: Service, bot: Bot, tenant: str, user: str, conversation: str, *, ours: bool) -> None:
         self._service = service
         self._bot = bot
         self._tenant = tenant
         self._user = user
         self._conversation = conversation
+        self._ours = ours
         self.answer: tuple[int, Any] = (200, None)
 
     async def on_message_activity(self, turn_context: TurnContext) -> None:
         """Keep that the person wrote; answer with one line, since nobody reads it."""
         if turn_context.activity.value is not None:
             # A button of a card, not the person's own words: it makes no chat active.
-            await self._answered(turn_context)
+            if self._ours:
+                await self._answered(turn_context)
+            else:
+                await self._keep(turn_context.activity, _nothing_else)
             return
 
         def wrote(known: Conversation, at: float) -> None:
             known.last_message_at = max(known.last_message_at, at)
 
-        if await self._keep(turn_context.activity, wrote) and self._service.settings.reply_text:
+        if await self._keep(turn_context.activity, wrote) and self._ours and self._service.settings.reply_text:
             await turn_context.send_activity(self._service.settings.reply_text)
 
     async def on_installation_update(self, turn_context: TurnContext) -> None:

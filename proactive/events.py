@@ -28,8 +28,8 @@ async def take(service: Service, message: bytes, message_id: str) -> None:
     except ProblemError as problem:
         # Pointers hold names of the sender's choice: what stands in the log is only what we say ourselves.
         log.warning("message %s on the queue sends was rejected: %s", message_id, problem.reasons)
-        await service.account.put(f"{SENDS}-poison", message.decode(errors="replace"))
-        await service.rejected.add(service.clock(), message_id, problem.as_json(), problem.sentence)
+        kept = await service.account.put(f"{SENDS}-poison", message.decode(errors="replace"))
+        await service.rejected.add(service.clock(), message_id, problem.as_json(), problem.sentence, kept.id)
 
 
 def read(message: bytes, message_id: str) -> tuple[Any, str]:

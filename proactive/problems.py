@@ -26,7 +26,9 @@ TITLES = {
     424: "Not delivered",
     429: "Too many requests",
     500: "Internal error",
+    502: "No good answer from the bot behind",
     503: "Not available",
+    504: "No answer from the bot behind in time",
 }
 
 

@@ -27,10 +27,14 @@ class Reply(NamedTuple):
 
 
 class ReplyReader:
-    """Reads one answer. Afterwards `reusable` tells whether its connection may carry another request."""
+    """Reads one answer, of whose body `largest` bytes are kept.
 
-    def __init__(self) -> None:
+    Afterwards `reusable` tells whether its connection may carry another request.
+    """
+
+    def __init__(self, largest: int = LARGEST) -> None:
         self.reusable = False
+        self._largest = largest
         self._said = b""  # and not read yet
         self._status = 0
         self._fields: dict[str, str] = {}
@@ -53,9 +57,9 @@ class ReplyReader:
             self._said = rest
             self._read_head(head)
         whole = self._read_chunks() if self._chunked else self._read_plain()
-        if whole or len(self._body) > LARGEST:
+        if whole or len(self._body) > self._largest:
             self.reusable = whole and self._keeps and not self._said
-            return Reply(self._status, self._fields, self._body[:LARGEST])
+            return Reply(self._status, self._fields, self._body[: self._largest])
         return None
 
     def end(self) -> Reply | None:
@@ -114,7 +118,7 @@ class ReplyReader:
         self._body = self._body + part if self._body else part
 
     def _read_chunks(self) -> bool:
-        while len(self._body) <= LARGEST:
+        while len(self._body) <= self._largest:
             if self._left:
                 self._take()
                 self._in_chunk = True

@@ -49,6 +49,11 @@ def outcome_url(service: Service, send: Send) -> str:
     return f"{service.settings.public_url}/api/outcomes/{send.id}/{send.secret}"
 
 
+def verb_of(send: Send) -> str:
+    """Return what a send that is of another one does with it: retry, update or recall."""
+    return "retry" if send.whom == "failed" else send.verb
+
+
 async def status(service: Service, send: Send) -> dict[str, Any]:
     """Return where a send stands: status, counts, times and options."""
     rows = await service.chunks.counts(send.id, send.plan) if send.plan else []
@@ -58,7 +63,7 @@ async def status(service: Service, send: Send) -> dict[str, Any]:
         "status": _status(send, rows, ended, service.clock()).value,
         "bot": send.bot,
         "tenant": send.tenant,
-        "verb": ("retry" if send.whom == "failed" else send.verb) if send.of else None,
+        "verb": verb_of(send) if send.of else None,
         "of": send.of or None,
         "counts": await _counts(service, send, rows),
         "createdAt": write_moment(send.created_at),

@@ -31,6 +31,7 @@ from proactive.store.sends import Sends
 from proactive.store.traces import Traces
 from proactive.teams import Teams
 from proactive.tokens import StorageCredential, Tokens
+from proactive.upstream import Upstream
 
 
 @dataclass
@@ -69,6 +70,7 @@ class Service:
     graph: Graph | None = field(init=False, default=None)
     installs: Installs = field(init=False)
     outbound: Outbound = field(init=False)
+    upstream: Upstream | None = field(init=False)
     authenticator: Authenticator = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,6 +98,7 @@ class Service:
         self.outbound = Outbound(
             settings.callback_hosts, secret=settings.callback_secret, allow_loopback=settings.local, clock=self.clock
         )
+        self.upstream = Upstream(settings.upstream_bot) if settings.upstream_bot else None
         self.authenticator = Authenticator(
             [bot.app_id for bot in settings.bots if bot.app_id],
             settings.service_hosts,
@@ -146,4 +149,6 @@ class Service:
         if self.graph:
             await self.graph.close()
         await self.outbound.close()
+        if self.upstream is not None:
+            await self.upstream.close()
         await self.account.close()

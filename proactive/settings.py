@@ -42,6 +42,8 @@ _SHORTEST_KEY = 24  # bytes, by Standard Webhooks
 _BOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}")  # a GUID; some of them become part of an address
 _HOST = re.compile(r"\.?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+# No user, fragment, backslash, white space or letter beyond ASCII.
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/[!$-\[\]-~]*", re.ASCII)
 _DEVELOPMENT_STORAGE = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
     "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
@@ -118,6 +120,7 @@ class Settings:
     service_hosts: frozenset[str] = TEAMS_SERVICE_HOSTS
     retention_days: int = 90
     reply_text: str = ""
+    upstream_bot: str = field(default="", repr=False)
 
     def bot(self, name: str) -> Bot | None:
         """Return the bot that a sender calls `name`, or None."""
@@ -152,6 +155,7 @@ def load(env: Mapping[str, str]) -> Settings:
         callback_secret=_callback_secret(read),
         service_hosts=service_hosts,
         retention_days=int(read.number("PROACTIVE_RETENTION_DAYS", 90, least=1, most=3650)),
+        upstream_bot=_upstream_bot(read, local=local),
         reply_text=env.get("PROACTIVE_REPLY_TEXT", "I only bring notifications: nobody reads what is written here."),
     )
 
@@ -354,6 +358,17 @@ def _public_url(read: _Reader, *, local: bool) -> str:
     schemes = ("http://", "https://") if local else ("https://",)
     if not _address(url) or not url.startswith(schemes) or "?" in url or "#" in url:
         raise SettingsError("PROACTIVE_PUBLIC_URL must be the https address under which this app is reached.")
+    return url
+
+
+def _upstream_bot(read: _Reader, *, local: bool) -> str:
+    url = read.text("PROACTIVE_UPSTREAM_BOT")
+    host = _address(url)
+    schemes = ("https://", "http://") if local and is_loopback(host) else ("https://",)
+    if url and (not host or not url.startswith(schemes) or not _ENDPOINT.fullmatch(url)):
+        raise SettingsError("PROACTIVE_UPSTREAM_BOT must be the https address at which the other bot takes activities.")
+    if url and url.partition("://")[2].partition("/")[0] == _public_url(read, local=local).partition("://")[2]:
+        raise SettingsError("PROACTIVE_UPSTREAM_BOT must not be this app itself: what is forwarded would never arrive.")
     return url
 
 

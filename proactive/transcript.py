@@ -109,6 +109,7 @@ def _body(
         "sendId": send.id,
         "createdAt": write_moment(send.created_at),
         **{name: whole[name] for name in kept},
+        **({"verb": report.verb_of(send), "of": send.of} if send.of else {}),
         **content_of(activity),
         "statusUrl": report.status_url(service, send),
     }

@@ -10,7 +10,7 @@ import ssl
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from proactive.reply import MalformedReplyError, Reply, ReplyReader
+from proactive.reply import LARGEST, MalformedReplyError, Reply, ReplyReader
 
 _CONNECT_TIMEOUT = 5.0  # seconds, for name, connection and TLS together
 _TIMEOUT = 60.0  # seconds from the request to the end of its answer
@@ -49,9 +49,10 @@ def origin(url: str) -> Origin:
 
 
 class Wire:
-    """The connections of one process. Serves one event loop."""
+    """The connections of one process. Serves one event loop. Of an answer's body, `largest` bytes are kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, largest: int = LARGEST) -> None:
+        self._largest = largest
         self._kept: dict[Origin, list[_Connection]] = {}
         self._tls: ssl.SSLContext | None = None
         self._sweep: asyncio.TimerHandle | None = None
@@ -115,7 +116,7 @@ class Wire:
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    _Connection,
+                    functools.partial(_Connection, self._largest),
                     to.host,
                     to.port,
                     ssl=self._tls if to.tls else None,
@@ -129,12 +130,13 @@ class Wire:
 class _Connection(asyncio.Protocol):
     """One connection, with at most one request under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, largest: int) -> None:
         self.kept_at = 0.0
+        self._largest = largest
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[Reply] | None = None
-        self._reader = ReplyReader()
+        self._reader = ReplyReader(largest)
         self._closed = self._loop.create_future()
 
     @property
@@ -145,7 +147,7 @@ class _Connection(asyncio.Protocol):
     async def ask(self, request: bytes) -> Reply:
         """Write a request and wait for its answer. Raises `LostError`."""
         assert self._transport is not None  # noqa: S101 - it was made before anybody could ask
-        self._reader = ReplyReader()
+        self._reader = ReplyReader(self._largest)
         self._answer = self._loop.create_future()
         late = self._loop.call_later(_TIMEOUT, self._fail, "timeout")
         try:

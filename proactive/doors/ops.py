@@ -10,9 +10,9 @@ from werkzeug.routing import Map, Rule
 from proactive import report
 from proactive.doors import connector, paging, verbs
 from proactive.doors.answers import answer, guarded
+from proactive.doors.lookup import kept_send
 from proactive.doors.persons import erase_data, export_data, list_messages
 from proactive.doors.users import find_user
-from proactive.doors.lookup import kept_send
 from proactive.doors.v1 import dispatch, rules
 from proactive.model import SendStatus
 from proactive.problems import ProblemError

@@ -21,8 +21,8 @@ class Rejected:
     def __init__(self, account: Account) -> None:
         self._account = account
 
-    async def add(self, at: float, message_id: str, problem: dict[str, Any], reason: str) -> None:
-        """Keep why a message was refused. `at` is in seconds since the epoch."""
+    async def add(self, at: float, message_id: str, problem: dict[str, Any], reason: str, poison_id: str) -> None:
+        """Keep why a message was refused, and its id on `sends-poison`. `at` is in seconds since the epoch."""
         await self._account.upsert(
             _TABLE,
             {
@@ -30,6 +30,7 @@ class Rejected:
                 "RowKey": f"{_LAST_SECOND - at:018.6f}-{message_id or uuid.uuid4().hex}",
                 "at": at,
                 "message_id": message_id,
+                "poison_id": poison_id,
                 "status": problem["status"],
                 "reason": reason[:_LONGEST_REASON],
             },
@@ -43,6 +44,7 @@ class Rejected:
             {
                 "rejectedAt": write_moment(row["at"]),
                 "messageId": row["message_id"],
+                "poisonMessageId": row.get("poison_id"),
                 "statusCode": row["status"],
                 "reason": row["reason"],
             }

@@ -8,7 +8,7 @@ import pytest
 from local.teams import Person
 from local.teams.people import people as crowd_of
 from proactive import accept as accepting
-from proactive import plan, transcript
+from proactive import plan, transcript, verbs
 from proactive.model import Recipient, Send
 from proactive.store.account import Account
 from proactive.store.answers import Answered, Place
@@ -56,6 +56,25 @@ async def test_a_message_is_told_as_it_was_sent_and_as_it_ended(house: House, pe
     assert told["statusUrl"].endswith(f"/api/v1/sends/{send.id}")
     assert told["response"] is None
     assert "card" not in told
+
+
+async def test_what_was_corrected_and_taken_back_is_told_too(house: House, people: list[Person]) -> None:
+    # GIVEN a message that was replaced and then deleted
+    ada = people[0]
+    await house.knows([ada])
+    send = await house.accept([ada], message="Noon")
+    await house.drain()
+    await verbs.update(house.service, await house.kept(send), {"message": "Eleven"}, key=None)
+    await house.drain()
+    await verbs.recall(house.service, await house.kept(send))
+    await house.drain()
+    # WHEN it is told what ada was sent, THEN all three are there, and the recall has no text of its own
+    told = (await sent(house, ada)).messages
+    assert [(one.get("verb"), one.get("of"), one.get("message", {}).get("text")) for one in told] == [
+        ("recall", send.id, None),
+        ("update", send.id, "Eleven"),
+        (None, None, "Noon"),
+    ]
 
 
 async def test_a_card_is_told_without_our_marks_and_with_the_answer(house: House, people: list[Person]) -> None:

@@ -1,6 +1,7 @@
 """Every `sh` block of the documentation runs as it stands, one after the other, against a running stack."""
 
 import asyncio
+import os
 import re
 from pathlib import Path
 
@@ -18,6 +19,7 @@ PAGES = [
     "docs/templates.md",
     "docs/callback.md",
     "docs/queue.md",
+    "docs/cli.md",
     "docs/local.md",
 ]  # the last one leaves people behind
 PLAYGROUND_TENANT = "00000000-0000-0000-0000-0000000000001"
@@ -72,6 +74,7 @@ async def run(block: str, url: str, storage: str) -> str:
         "-c",
         script,
         cwd=ROOT,
+        env={**os.environ, "PROACTIVE_URL": url},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

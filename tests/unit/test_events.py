@@ -14,6 +14,7 @@ from proactive.events import read, take
 from proactive.problems import ProblemError
 from proactive.service import Service
 from proactive.settings import Bot, Settings, StorageAccount
+from proactive.store.account import QueueReceipt
 
 SEND: dict[str, Any] = {"recipients": ["ada@contoso.com"], "message": "Grüße 😀"}
 
@@ -213,11 +214,13 @@ class Storage:
     async def tenants(self, _: str, _wanted: str = "") -> set[str]:
         return {"contoso"}
 
-    async def put(self, queue: str, message: str) -> None:
+    async def put(self, queue: str, message: str) -> QueueReceipt:
         self.put_away.append((queue, message))
+        return QueueReceipt(queue, "p1", "receipt")
 
-    async def add(self, at: float, message_id: str, problem: dict[str, Any], reason: str) -> None:
+    async def add(self, at: float, message_id: str, problem: dict[str, Any], reason: str, poison_id: str) -> None:
         assert problem["status"] == 400
+        assert poison_id == "p1"
         self.reasons.append((at, message_id, reason))
 
 

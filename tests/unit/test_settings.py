@@ -554,6 +554,35 @@ def test_a_bot_may_have_an_app_id_on_a_laptop() -> None:
     assert local(MicrosoftAppId=APP_ID).bots == (Bot("default", APP_ID),)
 
 
+# --- the bot behind
+
+
+def test_the_bot_behind_is_named_by_its_endpoint() -> None:
+    assert cloud().upstream_bot == ""
+    url = "https://Other.example:8443/api/messages?code=a%2Fb=="
+    assert cloud(PROACTIVE_UPSTREAM_BOT=f" {url} ").upstream_bot == url
+    assert local(PROACTIVE_UPSTREAM_BOT="http://127.0.0.1:3978/api/messages").upstream_bot
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "other.example/api/messages", "http://other.example/api/messages", "http://127.0.0.1:3978/api/messages",
+        "https://other.example", "https://me:secret@other.example/api", "https://other.example/api#x",
+        "https://other.example/a b", "https://other.example\\@evil.example/", "https://other.example:0/api",
+        "https:///api/messages", "https://contoso.azurewebsites.net/api/messages", "https://other.example/\r\nX: 1",
+    ],
+)  # fmt: skip
+def test_an_address_that_no_bot_could_have_is_refused(url: str) -> None:
+    sentence = refusal({**CLOUD, "PROACTIVE_UPSTREAM_BOT": url})
+    assert "PROACTIVE_UPSTREAM_BOT" in sentence
+    assert "secret" not in sentence
+
+
+def test_only_a_loopback_address_may_lack_https_on_a_laptop() -> None:
+    assert "PROACTIVE_UPSTREAM_BOT" in refusal({**LOCAL, "PROACTIVE_UPSTREAM_BOT": "http://other.example/api/messages"})
+
+
 # --- secrets, and whatever people type
 
 
@@ -562,13 +591,16 @@ def test_no_secret_shows_when_settings_are_printed() -> None:
         MicrosoftAppType="MultiTenant",
         MicrosoftAppPassword="open sesame",
         PROACTIVE_CALLBACK_SECRET=SECRET,
+        PROACTIVE_UPSTREAM_BOT="https://other.example/api/messages?code=behind",
         AzureWebJobsStorage="AccountName=a;AccountKey=c2VjcmV0",
         **CLIENT,
         PROACTIVE_GRAPH_CERTIFICATE=private_key_pem() + certificate_pem(),
     )
     with_secret = cloud(**CLIENT, PROACTIVE_GRAPH_CLIENT_SECRET="gr4ph")
     shown = f"{settings!r} {settings} {with_secret!r} {settings.graph and settings.graph.certificate!r}"
-    assert not [secret for secret in ("open sesame", SECRET, "c2VjcmV0", "gr4ph", "PRIVATE KEY") if secret in shown]
+    assert not [
+        secret for secret in ("open sesame", SECRET, "c2VjcmV0", "gr4ph", "behind", "PRIVATE KEY") if secret in shown
+    ]
 
 
 def test_no_secret_shows_in_the_sentence_about_it() -> None:
@@ -599,6 +631,7 @@ names = st.sampled_from(
         "PROACTIVE_GRAPH_URL",
         "PROACTIVE_RETENTION_DAYS",
         "PROACTIVE_TEAMS_URL",
+        "PROACTIVE_UPSTREAM_BOT",
         "MicrosoftAppType",
         "WEBSITE_SITE_NAME",
     ]

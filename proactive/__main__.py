@@ -1,0 +1,5 @@
+"""`python -m proactive`: the command line."""
+
+from proactive.cli.main import main
+
+main()
