@@ -141,7 +141,8 @@ ANSWERS: Json = {
     ),
     "SentMessage": members(
         ("message", "card", "verb", "of"),
-        sendId=ID, verb={"enum": ["retry", "update", "recall"]}, of=ID, createdAt=MOMENT, state=STATE, statusCode={"enum": [200, 100, 300, 404, 409, 413, 502, 504, None]},
+        sendId=ID, verb={"enum": ["retry", "update", "recall"]}, of=ID,
+        createdAt=MOMENT, state=STATE, statusCode={"enum": [200, 100, 300, 404, 409, 413, 502, 504, None]},
         reason=or_null(TEXT), deliveredAt=or_null(MOMENT), messageId=or_null(TEXT),
         message=members(text=TEXT, format=TEXT), card={"type": "object"}, summary=or_null(TEXT),
         response={"anyOf": [ref("Response"), {"type": "null"}]}, statusUrl=URL,
