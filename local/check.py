@@ -4,14 +4,16 @@ import argparse
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from xml.etree import ElementTree
+
+from local.check_tests import Part, run_parts
 
 _ROOT = Path(__file__).resolve().parents[1]
+_TESTS = Path("tests")
 _LONGEST_MODULE = 400  # lines
+_INTERRUPTED = 130  # what a shell makes of SIGINT
 
 type Step = tuple[str, Callable[[], bool]]
 
@@ -22,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run every check and return 0 when all passed, else 1.
+    """Run every check and return 0 when all passed, 130 when the tests were interrupted, else 1.
 
     What takes seconds is run to its end, so that everything it finds is there at once. The tests come last, so that
     their closing line is among the last ones.
@@ -39,7 +41,11 @@ def run(args: argparse.Namespace) -> int:
     if failed:
         _say(f"\ncheck failed: {', '.join(failed)}; the tests were not run")
         return 1
-    passed = _step("tests", lambda: _tests(long=args.all))
+    try:
+        passed = _step("tests", lambda: _tests(long=args.all))
+    except KeyboardInterrupt:
+        _say("check was interrupted")
+        return _INTERRUPTED
     _say(f"check {'passed' if passed else 'failed: tests'}, after {time.monotonic() - start:.0f} s")
     return 0 if passed else 1
 
@@ -56,16 +62,6 @@ def too_long(root: Path) -> list[str]:
         f"{module} has {length} lines, more than {_LONGEST_MODULE}: divide it"
         for module, length in sorted(lengths.items())
         if length > _LONGEST_MODULE
-    ]
-
-
-def skipped(report: Path) -> list[str]:
-    """Return the name of each test that was skipped, from a JUnit report; expected failures are none of these."""
-    cases = ElementTree.parse(report).iter("testcase")  # noqa: S314 - our own pytest wrote it a moment ago
-    return [
-        f"{case.get('classname')}::{case.get('name')}"
-        for case in cases
-        if any(skip.get("type") != "pytest.xfail" for skip in case.iter("skipped"))
     ]
 
 
@@ -89,15 +85,16 @@ def _tests(*, long: bool) -> bool:
     chromium = Path(os.environ.get("CHROMIUM") or "/usr/bin/chromium")
     if not chromium.is_file():
         _say(f"There is no {chromium}: the browser tests {'fail, as this is CI' if ci else 'are skipped'}.")
-    with tempfile.TemporaryDirectory() as directory:
-        report = Path(directory) / "tests.xml"
-        passed = _module("pytest", "-rs", f"--junit-xml={report}", *([] if long else ["-m", "not long"]))
-        if not (ci and passed):
-            return passed
-        names = skipped(report)
-    if names:
+    ran = run_parts(_ROOT, Part.all(_TESTS), "-m", "not long")
+    if long:
+        # Kills of ten stacks at once leave nothing of the machine to others.
+        ran += run_parts(_ROOT, [Part("the long ones", (str(_TESTS),))], "-m", "long")
+    for one in ran:
+        _say(f"{one.part.name}: {one.closing}")
+    names = [name for one in ran for name in one.skipped]
+    if ci and names:
         _say(f"CI allows no skipped tests, and there are {len(names)}: {', '.join(names)}")
-    return not names
+    return all(one.passed for one in ran) and not (ci and names)
 
 
 def _module(*arguments: str) -> bool:

@@ -44,7 +44,7 @@ class Child:
             env=env,
             cwd=cwd,
             start_new_session=True,
-            preexec_fn=_die_with_parent(),
+            preexec_fn=die_with_parent(),
         )
         return cls(name, process)
 
@@ -126,7 +126,7 @@ def node_script(name: str, path: str) -> tuple[str, str]:
     return node, str(script)
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def die_with_parent() -> Callable[[], None] | None:
     """Give what a child has to do first so that Linux ends it when we are killed; other systems cannot."""
     if sys.platform != "linux":
         return None

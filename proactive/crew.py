@@ -22,6 +22,7 @@ class Crew:
         self.stopped = stopped  # the send was cancelled, or is answered
         self.held_until = 0.0  # when to go on, where Teams' ceiling or a pause leaves no room before
         self.paused = False
+        self.begun = False  # something of this turn has been done
         self.doubt = 0  # how many are marked and have no result in storage
         self.short = False  # a window needs others to save before it can mark more
         self._jobs: deque[Job] = deque()
@@ -31,8 +32,11 @@ class Crew:
         self._waiting: list[asyncio.Future[None]] = []
 
     def over(self, now: float) -> bool:
-        """Whether nothing more is to be begun: there is no slot, or no time. `now` is in seconds since the epoch."""
-        return self.held_until > 0 or now > self.until
+        """Whether nothing more is to be begun: there is no slot, or no time. `now` is in seconds since the epoch.
+
+        However slow the machine is, each turn gets on by something: two that pass a send to and fro never end.
+        """
+        return self.held_until > 0 or (self.begun and now > self.until)
 
     def hold(self, until: float, *, paused: bool) -> None:
         """Begin nothing more, since there are no slots before `until`; `paused` where an operator holds the bot."""
@@ -45,6 +49,7 @@ class Crew:
 
     def add(self, job: Job) -> None:
         """Have a job done as soon as there is a place."""
+        self.begun = True
         self._unfinished += 1
         self._jobs.append(job)
         if self._at_work < self.width:

@@ -102,6 +102,7 @@ class _Walk:
                 before = window.chunk.next_try()
                 if not await self._unless_lost(window, window.mark()):
                     break
+                self.crew.begun = True  # also where nobody of the chunk needed a message
                 finishing.append(asyncio.create_task(self._finish(window, before)))
                 if len(finishing) > 1 and not await finishing.pop(0):
                     break

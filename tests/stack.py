@@ -26,6 +26,9 @@ SENDS = "/api/v1/sends"
 REPLY = "Nobody reads this chat."
 """What the bot answers to a written message, so that tests can tell it from what was sent."""
 
+PATIENCE = 40.0
+"""Seconds until what has to happen has not: many, as a slow machine proves nothing. Who waits less asserts less."""
+
 _FOREIGN = ("PROACTIVE_", "MicrosoftApp", "AzureWebJobs", "WEBSITE_", "LEGION_")
 _START_SECONDS = 60.0
 
@@ -41,7 +44,7 @@ def card(name: str) -> dict[str, Any]:
     return json.loads((CARDS / f"{name}.json").read_text(encoding="utf-8"))
 
 
-async def until[T](check: Callable[[], Awaitable[T]], seconds: float = 10.0, *, every: float = 0.05) -> T:
+async def until[T](check: Callable[[], Awaitable[T]], seconds: float = PATIENCE, *, every: float = 0.05) -> T:
     """Ask again and again until the answer is true, and return it. Fails after `seconds`."""
     end = time.monotonic() + seconds
     while not (found := await check()):
@@ -180,7 +183,7 @@ class Stack:
         if self._crowd is None or self._crowd.endpoint != endpoint:
             if self._crowd is not None:
                 await self._crowd.__aexit__(None, None, None)
-            self._crowd = await Crowd(self.teams, endpoint).__aenter__()
+            self._crowd = await Crowd(self.teams, endpoint, patience=PATIENCE).__aenter__()
         return self._crowd
 
     def strangers(self, count: int) -> list[Person]:
@@ -274,7 +277,7 @@ class Stack:
         """Return where a send stands."""
         return (await self.get(f"{SENDS}/{send}", host=host)).ok()
 
-    async def outcome(self, accepted: Any, seconds: float = 30.0) -> Reply:
+    async def outcome(self, accepted: Any, seconds: float = PATIENCE) -> Reply:
         """Poll the outcome of an accepted send until there is one."""
         path = accepted["outcomeUrl"].partition("/api/")[2]
 

@@ -27,8 +27,8 @@ BOT_NAME = "Proactive"
 InstallEvent = Literal["installationUpdate", "conversationUpdate"]
 _BOTH: tuple[InstallEvent, ...] = ("installationUpdate", "conversationUpdate")
 
-# Teams gives a bot about this long before it posts the activity again.
-_PATIENCE = aiohttp.ClientTimeout(total=15)
+PATIENCE = 15.0
+"""Seconds that Teams gives a bot, about, before it posts the activity again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Crowd:
 
     Where an action changes something in Teams (an install), the stand-in `teams` learns of it first. `tokens` signs
     the activities; without it they carry no token. `at` is the activity's timestamp (with a time zone), now by default.
+    `patience` is how long, in seconds, the bot may take for an answer.
     """
 
     def __init__(
@@ -55,7 +56,9 @@ class Crowd:
         *,
         bot_name: str = BOT_NAME,
         tokens: "TokenIssuer | None" = None,
+        patience: float = PATIENCE,
     ) -> None:
+        self._patience = aiohttp.ClientTimeout(total=patience)
         self._teams = teams
         self.endpoint = endpoint
         self._bot_name = bot_name
@@ -65,7 +68,7 @@ class Crowd:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=_PATIENCE, connector=aiohttp.TCPConnector(limit=0))
+        self._session = aiohttp.ClientSession(timeout=self._patience, connector=aiohttp.TCPConnector(limit=0))
         return self
 
     async def __aexit__(
@@ -200,7 +203,7 @@ class Crowd:
     async def post(self, activity: Activity, *, token: str | None = None) -> Posted:
         """Post an activity, made here or by hand; the same one again is what Teams does when a bot is slow.
 
-        Raises aiohttp.ClientError where the endpoint cannot be reached and TimeoutError after 15 seconds.
+        Raises aiohttp.ClientError where the endpoint cannot be reached and TimeoutError where it takes too long.
         """
         if self._session is None:
             raise RuntimeError("a crowd acts only inside `async with`")

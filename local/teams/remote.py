@@ -81,7 +81,7 @@ class RemoteTeams:
         """Return what stands in a chat now."""
         return list(await self._call("in_chat", conversation_id=conversation_id))
 
-    async def wait_delivered(self, person: Person | str, count: int = 1, timeout: float = 10) -> list[Activity]:  # noqa: ASYNC109 - as in TeamsStandIn
+    async def wait_delivered(self, person: Person | str, count: int = 1, timeout: float = 40) -> list[Activity]:  # noqa: ASYNC109 - as in TeamsStandIn
         """Wait until so many activities stand in the person's chat and return them. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
             while len(there := await self.delivered(person)) < count:  # noqa: ASYNC110 - the event is over there

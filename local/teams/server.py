@@ -155,7 +155,7 @@ class TeamsStandIn:
             raise LookupError("no such conversation")
         return [entry.activity for entry in chat.activities.values()]
 
-    async def wait_delivered(self, person: Person | str, count: int = 1, timeout: float = 10) -> list[Activity]:  # noqa: ASYNC109 - a test's patience, in one place
+    async def wait_delivered(self, person: Person | str, count: int = 1, timeout: float = 40) -> list[Activity]:  # noqa: ASYNC109 - a test's patience, in one place
         """Wait until so many activities stand in the person's chat and return them. Raises TimeoutError."""
         chat = self._directory.find(person)
         async with asyncio.timeout(timeout):

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import os
 import sys
 import time
@@ -46,11 +45,6 @@ class Flow:
             while len(self.calls) < times:
                 await asyncio.sleep(0.05)
         return self.calls
-
-    @property
-    def pauses(self) -> list[float]:
-        """Seconds between one call and the next."""
-        return [later.at - call.at for call, later in itertools.pairwise(self.calls)]
 
     async def take(self, request: web.Request) -> web.Response:
         """Answer a callback."""
@@ -109,7 +103,7 @@ class PlaygroundStack:
 
     async def known(self, name: str) -> None:
         """Wait until this name leads to a person: the roster is read after an install has been answered."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while not await self._installed(name):
                 await asyncio.sleep(0.05)
 

@@ -51,8 +51,8 @@ async def test_an_answer_reaches_the_flow_that_waits_for_it_even_one_that_is_awa
     page: PlaygroundPage, service: PlaygroundStack, pictures: Path
 ) -> None:
     await service.known(ALEX_BY_MAIL)
-    async with flow(503, 503) as away, flow() as ready:
-        # GIVEN a question from a flow that will be away when it is called, twice
+    async with flow(503) as away, flow() as ready:
+        # GIVEN a question from a flow that will be away when it is called
         first = await service.ask([ALEX_BY_MAIL], ORDER_CONFIRMATION, away.url, updateMessage=THANKS)
         card = page.card("Order confirmation")
         await expect(card.get_by_role("button", name="Submit Order", exact=True)).to_be_visible()
@@ -78,16 +78,15 @@ async def test_an_answer_reaches_the_flow_that_waits_for_it_even_one_that_is_awa
         assert call.at - asked > 2
         _tells_of_edit_order(call, second)
 
-        # AND the other one is told the same again and again, with growing pauses, until it takes it
-        calls = await away.called(3, 60)
+        # AND the other one is told the same again, after a pause
+        calls = await away.called(2, 60)
         for call in calls:
             _tells_of_edit_order(call, first)
-        assert away.pauses[0] > 3
-        assert away.pauses[1] > 20
-        assert await _attempts(service, first) == [503, 503, 202]
+        assert calls[1].at - calls[0].at > 3
+        assert await _attempts(service, first) == [503, 202]
 
         # AND nobody is called any more
-        assert (len(away.calls), len(ready.calls)) == (3, 1)
+        assert (len(away.calls), len(ready.calls)) == (2, 1)
 
 
 async def test_an_execute_is_answered_in_line(page: PlaygroundPage, service: PlaygroundStack) -> None:
@@ -137,7 +136,7 @@ def _tells_of_edit_order(call: Call, subscription: dict[str, Any]) -> None:
 
 async def _attempts(service: PlaygroundStack, subscription: dict[str, Any]) -> list[int]:
     """Return what the flow answered, attempt by attempt, once it has accepted: our record is written afterwards."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while (callback := (await service.read(subscription["outcomeUrl"]))["callback"])["state"] != "accepted":
             await asyncio.sleep(0.1)
     return [attempt["statusCode"] for attempt in callback["attempts"]]

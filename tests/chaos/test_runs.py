@@ -36,6 +36,7 @@ async def test_nobody_is_lost_or_doubled_wherever_processes_are_cut(town: Town, 
 
 
 @pytest.mark.long
+@pytest.mark.timeout(240)  # a batch takes ten seconds on a quiet machine
 @pytest.mark.parametrize("first", range(40, 1000, _MANY))
 async def test_a_thousand_runs(town: Town, first: int) -> None:
     await play_all(town, range(first, first + _MANY))

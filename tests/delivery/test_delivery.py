@@ -218,6 +218,24 @@ async def test_a_large_send_is_divided_into_chunks(house: House, teams: TeamsSta
     assert kept.completed_at
 
 
+async def test_however_short_its_turn_is_a_lane_gets_on(
+    house: House, teams: TeamsStandIn, people: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a machine so slow that a turn is over before it has begun, and some chunks in which there is nothing to send
+    monkeypatch.setattr("proactive.deliver._TURN", -1.0)
+    monkeypatch.setattr("proactive.plan.SIZE", 2)
+    absent = [Person.numbered(9_000 + number) for number in range(6)]
+    await house.knows(people)
+    send = await house.accept([*absent, *people], options={"parallelism": 2})
+
+    # WHEN each turn hands the send on to the next one
+    await house.advance(300)
+
+    # THEN it comes to its end all the same
+    assert (await house.kept(send)).completed_at
+    assert {len(teams.delivered(person)) for person in people} == {1}
+
+
 async def test_a_lane_that_teams_holds_back_waits_on_a_timer_and_not_in_a_function(
     house: House, teams: TeamsStandIn, people: list[Person], clock: Clock
 ) -> None:

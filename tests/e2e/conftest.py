@@ -39,7 +39,7 @@ async def wreck() -> AsyncIterator[Wreck]:
         async def halfway() -> bool:
             return sum(bool(stack.got(person)) for person in people) >= 80
 
-        await until(halfway, 20)
+        await until(halfway)
         accepted = await asyncio.gather(*(stack.accepted([person.object_id]) for person in others))
         await stack.kill()
         at_the_kill = sum(bool(stack.got(person)) for person in people)
@@ -48,7 +48,8 @@ async def wreck() -> AsyncIterator[Wreck]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _crash_first(request: pytest.FixtureRequest) -> None:
-    """Let it crash before the first test, if anybody is to look at it."""
-    if any("wreck" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        request.getfixturevalue("wreck")
+def _begin_first(request: pytest.FixtureRequest) -> None:
+    """Begin before the first test what takes its time, if anybody is to look at it."""
+    for name in ("wreck", "scenes"):
+        if any(name in getattr(item, "fixturenames", ()) for item in request.session.items):
+            request.getfixturevalue(name)

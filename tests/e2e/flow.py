@@ -13,6 +13,7 @@ import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,9 +29,10 @@ SIGNATURE = "sig-that-must-stay-secret"
 """Stands in the query of every callback URL."""
 BODY = "Words for the recipient's eyes"
 """Stands in every card."""
+FIRST_CALL = 2.0
+"""Seconds after the subscription's answer, at the least, to the first call."""
 
-_AT_ONCE = 12  # scenarios
-_MANNERS = {"host", "accept", "accept-encoding", "content-length", "transfer-encoding", "connection"}
+_AT_ONCE = 8  # scenarios
 
 
 def question(*actions: dict[str, Any], version: str = "1.4") -> dict[str, Any]:
@@ -47,16 +49,19 @@ def question(*actions: dict[str, Any], version: str = "1.4") -> dict[str, Any]:
     }
 
 
+CLOSED = "closed"
+"""Stands in a card whose question is over without its person's answer."""
+DONE = {"type": "AdaptiveCard", "version": "1.4", "body": [{"type": "TextBlock", "text": "All is done"}]}
 EXECUTE = question({"type": "Action.Execute", "title": "Approve", "verb": "approve", "data": {"days": 3}})
 
 
 @dataclass(frozen=True)
 class Says:
-    """How a flow answers: after so many seconds, with a status, or not at all."""
+    """How a flow answers: with a status, or not at all, and not before something has happened."""
 
     status: int = 202
     headers: Mapping[str, str] = field(default_factory=dict)
-    seconds: float = 0
+    after: asyncio.Event | None = None
     cut: bool = False
 
 
@@ -90,7 +95,7 @@ class Run:
     got: list[Call] = field(default_factory=list)
     answers: deque[Says] = field(default_factory=deque)
 
-    async def called(self, count: int = 1, seconds: float = 25) -> list[Call]:
+    async def called(self, count: int = 1, seconds: float = 60) -> list[Call]:
         """Wait until the flow has been called so often, and return the calls."""
 
         async def enough() -> bool:
@@ -152,8 +157,8 @@ class Flows:
         headers = {name.lower(): value for name, value in request.headers.items()}
         run.got.append(Call(at, request.method, str(request.url), headers, await request.read()))
         says = run.answers.popleft() if run.answers else Says()
-        if says.seconds:
-            await asyncio.sleep(says.seconds)
+        if says.after:
+            await says.after.wait()
         if says.cut and request.transport:
             request.transport.abort()
         return web.Response(status=says.status, headers=says.headers)
@@ -189,7 +194,7 @@ class Asking:
 
     async def card(self, person: Person) -> Any:
         """Return the message with the card that a person has got, once it is there."""
-        found = await self.stack.teams.wait_delivered(person, timeout=20)
+        found = await self.stack.teams.wait_delivered(person)
         return next(message for message in found if message.get("attachments"))
 
     async def press(self, person: Person, title: str = "Approve", inputs: Any = None, *, message: Any = None) -> Any:
@@ -204,7 +209,7 @@ class Asking:
         async def there() -> bool:
             return text in json.dumps(self.stack.got(person)[0])
 
-        await until(there, 15)
+        await until(there)
         assert len(self.stack.got(person)) == 1, "the card was replaced, not followed by another message"
 
     async def status(self, send: Any) -> Any:
@@ -218,7 +223,20 @@ class Asking:
             now = await self.status(send)
             return now if now["status"] == status else None
 
-        return await until(there, 15)
+        return await until(there)
+
+    async def handed_over(self, send: Any, state: str = "accepted") -> Any:
+        """Wait until the callback of a send has ended like this, and return the send's status."""
+
+        async def ended() -> Any:
+            now = await self.status(send)
+            return now if now["callback"]["state"] == state else None
+
+        return await until(ended)
+
+    async def outcome(self, send: Any) -> Any:
+        """Return the outcome of a send, once there is one; it must not be one that fails a flow's run."""
+        return (await self.stack.outcome(send)).ok(200)
 
     async def delivered(self, send: Any) -> None:
         """Wait until everybody's delivery is written down."""
@@ -226,18 +244,36 @@ class Asking:
         async def done() -> bool:
             return (await self.status(send))["counts"]["pending"] == 0
 
-        await until(done, 15)
+        await until(done)
 
     async def responses(self, send: Any) -> list[Any]:
         """Return the answers to a send."""
         return (await self.stack.get(f"{SENDS}/{send['id']}/responses")).ok()["responses"]
 
 
+def plain(outcome: Any) -> Any:
+    """Return an outcome without how its own callback went, which changes, and which instance told it."""
+    path = "/api/" + outcome["resultsUrl"].partition("/api/")[2]
+    return {name: value for name, value in outcome.items() if name not in ("callback", "callbacks")} | {
+        "resultsUrl": path
+    }
+
+
+def tries(state: Any) -> list[int | None]:
+    """Return the statuses of the attempts in the state of a callback."""
+    return [attempt["statusCode"] for attempt in state["callback"]["attempts"]]
+
+
+def buttons(message: Any) -> Any:
+    """Return the actions of the card in a message."""
+    return message["attachments"][0]["content"]["actions"]
+
+
 type Scenario = Callable[..., Coroutine[Any, Any, None]]
 
 
 def together(scenario: Scenario) -> Scenario:
-    """Make a test of a scenario that begins with all the others: most of them wait most of the time.
+    """Make a test of a scenario that runs beside the other tests: most of them wait most of the time.
 
     It takes an `Asking`, and the parameters of its marks.
     """
@@ -309,15 +345,17 @@ async def scenes(request: pytest.FixtureRequest) -> AsyncIterator[Scenes]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Look last at what takes long, and after that at what looks at everything, among ours and in their places."""
+    """Look at the scenarios after the other tests of this directory, which they run beside: those that take long come
+    late, and what looks at everything comes last.
+    """
 
-    def rank(item: pytest.Item) -> int | None:
+    def rank(item: pytest.Item) -> int:
         function = getattr(item, "function", None)
         if hasattr(function, "after_all"):
-            return 2
-        return int(hasattr(function, "background")) if hasattr(function, "scenario") else None
+            return 3
+        return 1 + hasattr(function, "background") if hasattr(function, "scenario") else 0
 
-    places = [place for place, item in enumerate(items) if rank(item) is not None]
-    ours = sorted((items[place] for place in places), key=rank)  # type: ignore[arg-type]
+    places = [place for place, item in enumerate(items) if item.path.parent == Path(__file__).parent]
+    ours = sorted((items[place] for place in places), key=rank)
     for place, item in zip(places, ours, strict=True):
         items[place] = item

@@ -62,7 +62,7 @@ async def test_a_preference_to_wait_is_answered_with_the_outcome(stack):
     reply = await stack.post({"recipients": [ada.object_id], "message": "Hello"}, wait=30)
 
     outcome = reply.ok(200)
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 10
     assert reply.headers["Preference-Applied"] == "wait=30"
     (sent,) = stack.got(ada)
     assert outcome["outcome"] == "completed"
@@ -110,12 +110,12 @@ async def test_a_held_answer_fails_where_the_run_is_to_fail(stack):
 
 async def test_a_held_answer_is_the_202_when_it_takes_too_long(stack):
     (ada,) = await stack.join(1)
-    stack.teams.fault(Fault(person=ada.object_id, operation="send", delay=2.5, times=1))
+    stack.teams.fault(Fault(person=ada.object_id, operation="send", delay=4, times=1))
     start = time.monotonic()
 
     reply = await stack.post({"recipients": [ada.object_id], "message": "Hello"}, wait=1)
 
-    assert 0.9 < time.monotonic() - start < 2
+    assert 0.9 < time.monotonic() - start < 3.9
     body = reply.ok(202)
     assert reply.headers["Location"] == body["outcomeUrl"]
     assert (await stack.outcome(body)).ok()["succeeded"] is True
@@ -138,11 +138,13 @@ async def test_a_preference_that_makes_no_sense_is_ignored(stack, prefer):
 
 async def test_a_message_arrives_at_once(stack):
     people = await stack.join(5)
+    took = []
     for person in people:
         start = time.monotonic()
         await stack.post({"recipients": [person.object_id], "message": "Hello"})
         await stack.teams.wait_delivered(person)
-        assert time.monotonic() - start < 3
+        took.append(time.monotonic() - start)
+    assert sorted(took)[2] < 3, "a busy machine may hold up one, no poll may hold up most"
 
 
 # Content

@@ -10,7 +10,7 @@ from tests.stack import codes, ids
 
 # The first of this file, since a 429 of a second conversation within 5 s would rightly hold up everybody.
 async def test_one_person_who_has_to_wait_does_not_hold_up_the_others(stack):
-    patience = {429: 4, 503: 5, 412: 6}
+    patience = {429: 6, 503: 7, 412: 8}
     late = dict(zip(patience, await stack.join(3), strict=True))
     others = await stack.join(20)
     for status, seconds in patience.items():
@@ -18,13 +18,12 @@ async def test_one_person_who_has_to_wait_does_not_hold_up_the_others(stack):
         stack.teams.fault(Fault(person=person, operation="send", times=1, status=status, retry_after=seconds))
     start = time.monotonic()
     sends = [await stack.accepted(ids([person, *others]), options={"parallelism": 5}) for person in late.values()]
-    for person in others:
-        await stack.teams.wait_delivered(person, 3, timeout=3)
     for send in sends:
         (await stack.outcome(send)).ok(200)
     arrived = {entry.conversation_id: entry.at - start for entry in stack.teams.received if entry.operation == "send"}
     waited = {status: arrived[stack.teams.conversation_id(person)] for status, person in late.items()}
-    assert all(seconds - 0.1 < waited[status] < seconds + 6 for status, seconds in patience.items()), waited
+    assert max(arrived[stack.teams.conversation_id(person)] for person in others) < min(waited.values())
+    assert all(seconds - 0.1 < waited[status] < seconds + 20 for status, seconds in patience.items()), waited
     assert [len(stack.got(person)) for person in (*late.values(), *others)] == [1] * 3 + [3] * 20
 
 
@@ -85,4 +84,4 @@ async def test_who_could_only_be_tried_again_after_the_deadline_has_failed_with_
     assert stack.got(ada) == []
     # and nobody else has to wait for that person
     await stack.accepted([alan.object_id])
-    await stack.teams.wait_delivered(alan, timeout=5)
+    await stack.teams.wait_delivered(alan)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from local.teams import Person
-from tests.stack import ROOT, Stack, environment, ids
+from tests.stack import PATIENCE, ROOT, Stack, environment, ids
 
 FABRIKAM = "9a4e6f0c-1111-4222-8333-444455556666"
 OPEN = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "PROACTIVE_LOCAL": "true"}
@@ -21,7 +21,7 @@ async def start(settings: dict[str, str], *arguments: str) -> tuple[int, str]:
         cwd=ROOT, env=environment(settings), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             out, said = await process.communicate()
     except TimeoutError:
         process.kill()

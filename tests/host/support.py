@@ -13,7 +13,7 @@ from azure.storage.queue.aio import QueueClient
 APP = Path(__file__).parent / "app"
 
 
-async def until(check: Callable[[], Awaitable[object]], seconds: float = 10.0) -> object:
+async def until(check: Callable[[], Awaitable[object]], seconds: float = 40.0) -> object:
     """Ask `check` again and again until it gives something true."""
     end = time.monotonic() + seconds
     while True:

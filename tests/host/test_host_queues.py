@@ -3,7 +3,6 @@ import base64
 import json
 import time
 from datetime import datetime
-from itertools import pairwise
 
 import pytest
 
@@ -180,7 +179,7 @@ def test_polling_an_empty_queue_slows_down_to_the_longest_interval_and_starts_ag
     pause = _Pause(longest=2.0)
     waits = [pause.next() for _ in range(8)]
     assert waits[0] == 0.1
-    assert all(earlier <= later for earlier, later in pairwise(waits))
-    assert waits[-1] == 2.0
+    assert waits[:5] == sorted(waits[:5]), "chance alone does not make a later one shorter yet"
+    assert max(waits) == 2.0
     pause.found()
     assert pause.next() == 0.1

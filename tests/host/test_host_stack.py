@@ -3,9 +3,9 @@ import os
 import signal
 import socket
 import sys
-import time
 from pathlib import Path
 
+import aiohttp
 import pytest
 from yarl import URL
 
@@ -84,11 +84,10 @@ async def test_a_second_signal_stops_at_once(storage, web):
         await until(lambda: asyncio.sleep(0, any("slow begins" in line for line in running.child.tail)))
         running.child.process.send_signal(signal.SIGINT)
         await asyncio.sleep(0.1)
-        started = time.monotonic()
         running.child.process.send_signal(signal.SIGINT)
         assert await running.child.process.wait() == 1
-        assert time.monotonic() - started < 0.5
-        await asyncio.gather(request, return_exceptions=True)
+        with pytest.raises(aiohttp.ClientError):
+            await request
 
 
 async def test_a_signal_while_the_stack_starts_ends_it_well(tmp_path):
@@ -137,8 +136,6 @@ async def test_up_brings_its_own_storage_prints_the_addresses_and_leaves_nothing
     )
     ready = (await asyncio.wait_for(process.stdout.readline(), 30)).decode().split()
     assert ready[0] == "ready"
-    import aiohttp
-
     async with aiohttp.ClientSession() as session, session.get(f"{ready[1]}/api/settings") as response:
         mine, example, public, account = (await response.text()).split()
     assert (mine, example, public) == ("mine", "example", ready[1])
@@ -165,7 +162,7 @@ async def test_up_brings_its_own_storage_prints_the_addresses_and_leaves_nothing
 
 async def test_the_teams_client_answers_on_loopback_and_its_port_is_checked(web, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    async with playground(bot_port=9) as url:
+    async with playground(bot_port=9, port=0) as url:
         async with web.get(url) as response:
             assert "Agents Playground" in await response.text()
         port = URL(url).port

@@ -189,9 +189,9 @@ def test_a_port_beyond_the_last_is_refused_on_loopback_too():
 
 @pytest.mark.parametrize("url", ["https://" + "a" * 4000, "https://" + "a." * 2000, "https://" + "0." * 2000 + "x"])
 def test_a_long_and_odd_url_is_told_at_once(url):
-    start = time.perf_counter()
+    start = time.process_time()
     assert url_error(url, HOSTS, allow_loopback=True)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 # --- how it is signed
@@ -528,9 +528,9 @@ async def test_no_log_holds_the_url_whatever_happens(make, caplog):
 
 
 @pytest.fixture
-def dialled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+async def dialled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The addresses that were to be connected to; nothing leaves the machine."""
-    loop = asyncio.get_event_loop()
+    loop = asyncio.get_running_loop()
     tried: list[str] = []
     connect = loop.sock_connect
 
@@ -608,9 +608,9 @@ def tls(authority: Path) -> ssl.SSLContext:
 
 
 @pytest.fixture
-def diverted(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, int], int]:
+async def diverted(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, int], int]:
     """Public addresses that are on this machine, by the loopback ports that stand for them."""
-    loop = asyncio.get_event_loop()
+    loop = asyncio.get_running_loop()
     ports: dict[tuple[str, int], int] = {}
     connect = loop.sock_connect
 

@@ -69,7 +69,7 @@ class serving:  # noqa: N801 - reads as a verb: `async with serving(app) as port
     """Serve an application on a free port."""
 
     def __init__(self, app: web.Application) -> None:
-        self._runner = web.AppRunner(app)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.5)
 
     async def __aenter__(self) -> int:
         await self._runner.setup()
@@ -103,7 +103,7 @@ async def crowd(house: House, teams: TeamsStandIn) -> AsyncIterator[Crowd]:
 
     app = web.Application()
     app.router.add_post("/api/messages", take)
-    async with serving(app) as port, Crowd(teams, f"http://127.0.0.1:{port}/api/messages") as acting:
+    async with serving(app) as port, Crowd(teams, f"http://127.0.0.1:{port}/api/messages", patience=40) as acting:
         yield acting
 
 

@@ -89,12 +89,15 @@ async def test_a_flow_that_is_not_ready_has_two_minutes(
 def test_the_schedule_lasts_a_day_and_honours_retry_after() -> None:
     callback = Callback("s", "e")
     now = 0.0
+    pauses = []
     while True:
         callback.attempts.append((now, 503, ""))
         delay = next_delay(callback, Answer(503))
         if delay is None:
             break
         now += delay
+        pauses.append(delay)
+    assert 3 < pauses[0] < 20 < pauses[1] < pauses[2] < pauses[3] < pauses[4]
     assert now >= 0.8 * 27 * 3600
     assert next_delay(Callback("s", "e", attempts=[(0.0, 429, "")]), Answer(429, retry_after=500)) == 500
     assert next_delay(Callback("s", "e", attempts=[(0.0, None, "timeout")]), Answer(None, "timeout")) is not None

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from local.teams import Crowd, Fault, Person, TeamsStandIn
-from proactive import report
+from proactive import reach, report
 from proactive.accept import accept
 from proactive.cancel import cancel
 from tests.waiting.conftest import CONFIRMATION, EXECUTE, Flow, House
@@ -87,8 +88,13 @@ async def test_an_update_card_takes_the_place_of_the_card(
 
 
 async def test_fifty_answers_at_one_instant_count_once_and_call_once(
-    house: House, crowd: Crowd, people: list[Person], flow: Flow, ask: Ask
+    house: House, crowd: Crowd, people: list[Person], flow: Flow, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async def pass_on(seconds: float) -> None:
+        house.clock.ahead += seconds
+
+    # Fifty updates of one card keep the limits of its conversation for twelve seconds.
+    monkeypatch.setattr(reach, "asyncio", SimpleNamespace(sleep=pass_on))
     send = await ask(people[:1])
 
     posted = await asyncio.gather(*(crowd.press(people[0], "Submit Order") for _ in range(50)))

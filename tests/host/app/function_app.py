@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import os
-import time
+import threading
 
 import azure.functions as func
 
@@ -31,6 +31,7 @@ if os.environ.get("SAMPLE_FAULT") == "timer":
 seen: list[dict[str, object]] = []
 running: set[str] = set()
 most = [0]
+_answered = threading.Event()
 
 
 @app.route("echo/{name?}", methods=["GET", "POST", "PUT", "HEAD"])
@@ -85,11 +86,19 @@ async def fail(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route("sync", methods=["GET"])
 def sync(req: func.HttpRequest) -> func.HttpResponse:
-    """Block a thread, which must not block the loop."""
-    time.sleep(0.3)
+    """Block a thread, which must not block the loop, until somebody else has been answered."""
+    logging.getLogger("sample").info("blocks a thread")
+    assert _answered.wait(20)
     logging.getLogger("sample").info("logged by a thread")
     print("printed")
     return func.HttpResponse("sync")
+
+
+@app.route("answered", methods=["GET"])
+async def answer(req: func.HttpRequest) -> func.HttpResponse:
+    """Let `sync` go on."""
+    _answered.set()
+    return func.HttpResponse()
 
 
 @app.route("slow", methods=["GET"])
