@@ -151,8 +151,8 @@ ANSWERS: Json = {
     "Conversation": members(
         conversationId=or_null(TEXT), serviceUrl=or_null(TEXT), memberId=or_null(TEXT), botId=or_null(TEXT),
         installed=FLAG, installedAt=or_null(MOMENT), referencedAt=or_null(MOMENT), lastMessageAt=or_null(MOMENT),
-        idleAt=or_null(MOMENT), rosterAskedAt=or_null(MOMENT), displayName=or_null(TEXT), email=or_null(TEXT),
-        userPrincipalName=or_null(TEXT), activities=list_of(TEXT),
+        idleAt=or_null(MOMENT), refusal=or_null(TEXT), refusedAt=or_null(MOMENT), rosterAskedAt=or_null(MOMENT),
+        displayName=or_null(TEXT), email=or_null(TEXT), userPrincipalName=or_null(TEXT), activities=list_of(TEXT),
     ),
     "Data": members(
         user=TEXT, userId=or_null(TEXT), bot=TEXT, tenant=TEXT,

@@ -1,7 +1,6 @@
 """What a request demands of this deployment: a bot, a tenant where it is used, and for some things Microsoft Graph."""
 
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 from proactive.problems import FieldError, pointer
@@ -57,7 +56,9 @@ async def demand_errors(service: Service, body: Mapping[str, Any]) -> list[Field
 
 def _group_errors(service: Service, tenant: str, recipients: Any) -> list[FieldError]:
     """Return an error for each group or team where Graph cannot tell who is in it; an empty tenant is not known yet."""
-    if not isinstance(recipients, list):
+    items = enumerate(recipients if isinstance(recipients, list) else ())
+    groups = [number for number, item in items if isinstance(item, dict) and not _GROUPS.isdisjoint(item)]
+    if not groups:
         return []
     if service.settings.graph is None:
         detail = (
@@ -68,8 +69,7 @@ def _group_errors(service: Service, tenant: str, recipients: Any) -> list[FieldE
         detail = _OTHER_TENANT
     else:
         return []
-    places = (n for n, item in enumerate(recipients) if isinstance(item, dict) and not _GROUPS.isdisjoint(item))
-    return [FieldError(pointer("recipients", number), detail) for number in islice(places, _MOST_ERRORS)]
+    return [FieldError(pointer("recipients", number), detail) for number in groups[:_MOST_ERRORS]]
 
 
 def _install_errors(service: Service, bot: Bot, tenant: str) -> list[FieldError]:

@@ -106,6 +106,8 @@ def _conversation(known: Conversation) -> dict[str, Any]:
         "referencedAt": write_moment(known.referenced_at),
         "lastMessageAt": write_moment(known.last_message_at),
         "idleAt": write_moment(known.idle_at),
+        "refusal": known.refusal or None,
+        "refusedAt": write_moment(known.refused_at),
         "rosterAskedAt": write_moment(known.asked_at),
         "displayName": known.name or None,
         "email": known.mail or None,

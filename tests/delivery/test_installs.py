@@ -461,7 +461,8 @@ async def test_what_can_never_work_is_refused_at_the_door(
 ) -> None:
     if "bots" in change:
         change = {"bots": tuple(replace(one, teams_app_id="") for one in house.settings.bots)}
-    house.service.settings = replace(house.settings, **change)
+    house.settings = replace(house.settings, **change)
+    house.service = house.instance()
 
     with pytest.raises(ProblemError) as refused:
         await house.accept(people[:1], options=INSTALL, tenant=CONTOSO, **also)

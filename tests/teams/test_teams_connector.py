@@ -108,6 +108,16 @@ async def test_error_bodies_come_in_every_shape(bot, teams):
     assert said["empty"].body == b""
 
 
+async def test_a_bot_without_an_app_id_is_the_only_one_that_the_person_has(bot, teams):
+    nameless = {"bot": {"id": "28:"}}
+    assert (await bot.create(ADA, **nameless)).body["id"] == ADA.conversation_id
+    assert (await bot.create(ADA, **nameless, members=[{"id": "nobody"}])).code == "ForbiddenOperationException"
+
+    teams.install(replace(ADA, app_id="another", teams_id="29:1another", conversation_id="a:1another"))
+
+    assert (await bot.create(ADA, **nameless)).code == "ForbiddenOperationException"
+
+
 async def test_a_personal_conversation_is_created_from_the_object_id_and_is_always_the_same(bot):
     said = [await bot.create(ADA), await bot.create(ADA, members=[{"id": ADA.object_id.upper()}])]
     said.append(await bot.create(ADA, members=[{"id": ADA.teams_id}]))
