@@ -1,5 +1,6 @@
 """`send` and `update`: what is to be said, and to whom."""
 
+import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any
@@ -37,6 +38,7 @@ def _content(command: Callable[..., None]) -> Callable[..., None]:
             ),
             click.option("--card", type=_file, metavar="FILE", help="An Adaptive Card instead of MESSAGE; - reads it."),
             click.option("--summary", help="What the toast and the activity feed show for a card."),
+            click.option("--data", type=_file, metavar="FILE", help="JSON that fills a template; - reads it."),
         )
     ):
         command = option(command)
@@ -140,7 +142,8 @@ def update(
 def _said(given: dict[str, Any]) -> dict[str, Any]:
     """Return the message or card of a command, and take it out of what was given."""
     text, text_format, card = given.pop("message"), given.pop("text_format"), given.pop("card")
-    files = [card, given.get("recipients_file")]
+    data = given.pop("data")
+    files = [card, data, given.get("recipients_file")]
     if (text == "-") + sum(one is not None and one.name in ("-", "<stdin>") for one in files) > 1:
         raise CommandError(USAGE, "Standard input can be read only once: give the rest as files.")
     if text == "-":
@@ -148,8 +151,20 @@ def _said(given: dict[str, Any]) -> dict[str, Any]:
     if text is None and text_format:
         raise CommandError(USAGE, "--format is how MESSAGE is written: give a message.")
     message = {"text": text, "format": text_format} if text_format else text
-    said = {"message": message, "card": _read(card) if card else None, "summary": given.pop("summary")}
+    said = {
+        "message": message,
+        "card": _read(card) if card else None,
+        "summary": given.pop("summary"),
+        "data": _json(data) if data else None,
+    }
     return {name: value for name, value in said.items() if value is not None}
+
+
+def _json(file: IO[str]) -> Any:
+    try:
+        return json.loads(_read(file))
+    except ValueError as error:
+        raise CommandError(USAGE, f"--data is no JSON: {error}.") from None
 
 
 def _request(given: Mapping[str, Any]) -> dict[str, Any]:

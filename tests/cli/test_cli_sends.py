@@ -14,8 +14,6 @@ from proactive.request import SendBody
 from tests.cli.conftest import on_a_terminal
 from tests.stack import CARDS, card, until
 
-NOT_YET = {"data"}  # fields that the command line does not have on purpose
-
 
 async def test_a_message_reaches_people_who_are_named_in_every_way(stack, cli, tmp_path):
     ada, alan, grace, edsger = await stack.join(4)
@@ -82,13 +80,28 @@ def test_every_field_of_the_contract_has_an_option_with_the_same_choices():
     missing = []
     for name, field in fields.items():
         option = taken.get(re.sub(r"(?=[A-Z])", "-", name).lower(), taken.get(name))
-        if name in NOT_YET or name == "options":
+        if name == "options":
             continue
         if option is None:
             missing.append(name)
         elif "enum" in field:
             assert list(option.type.choices) == field["enum"], name
     assert missing == []
+
+
+async def test_a_template_is_filled_with_data_from_a_file(stack, cli, tmp_path):
+    (ada,) = await stack.join(1)
+    data, broken = tmp_path / "data.json", tmp_path / "broken.json"
+    data.write_text('{"order": 4711}')
+    broken.write_text("{order: 4711}")
+
+    sent = await cli("send", "Order ${order} is ready", "--data", str(data), "--to", ada.object_id, "--watch")
+    refused = await cli("send", "Order ${order} is ready", "--data", str(broken), "--to", ada.object_id)
+
+    assert sent.code == 0
+    assert [activity["text"] for activity in stack.teams.delivered(ada)] == ["Order 4711 is ready"]
+    assert refused.code == 2
+    assert "--data is no JSON" in refused.err
 
 
 async def test_a_send_that_fails_ends_with_one_as_a_flows_run_would(stack, cli):
