@@ -59,7 +59,7 @@ async def test_a_send_without_a_question_calls_back_at_its_delivery(asking):
     answered_at = time.monotonic()
     told = await run.called_once()
     assert run.got[0].at - answered_at >= FIRST_CALL
-    assert run.got[0].at - start < 20
+    assert run.got[0].at - start < 30  # before anything that mends a lost message could have made it
     assert (told["outcome"], told["statusCode"], told["counts"]["delivered"]) == ("completed", 200, 3)
     assert plain(told) == plain(await asking.outcome(send))
     assert "responses" not in told
