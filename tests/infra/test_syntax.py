@@ -96,3 +96,12 @@ def test_what_stays_at_home_is_not_deployed() -> None:
     ignored = (ROOT / ".funcignore").read_text("utf-8").splitlines()
 
     assert {"infra/", "tests/", "local/", "local.settings*.json"} <= set(ignored)
+
+
+def test_the_script_that_confirms_a_deployment_reads_what_the_deployment_tells() -> None:
+    script = (ROOT / "infra" / "confirm.sh").read_text("utf-8")
+    names = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", script.partition(") declare")[0].partition("case")[2]))
+    functions = (ROOT / "function_app.py").read_text("utf-8").count("\n@app.")
+
+    assert names <= set(Deployment().main["outputs"]) | set(re.findall(r"\('(\w+)'", PARAMETERS))
+    assert f"check 'all functions are there' {functions} " in script
