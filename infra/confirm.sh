@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# After a deployment: asks Azure for what nothing but Azure can tell. docs/confirm.md says what each check is for.
+#
+#   azd env get-values > deployed.env && infra/confirm.sh deployed.env
+#
+# It changes nothing. It needs the Azure CLI, signed in, and curl. It ends with 1 if a check failed.
+set -uo pipefail
+
+while IFS='=' read -r name value; do
+  value=${value#\"} value=${value%\"}
+  case $name in
+    APP_NAME | APP_URL | AZURE_RESOURCE_GROUP | BOT_APP_ID | BOT_RESOURCE | GRAPH_PRINCIPAL_ID | IDENTITY_PRINCIPAL_ID | \
+      INSIGHTS_NAME | PRIVATE_NETWORK | SIGN_IN | STORAGE_NAME | VAULT_NAME) declare "$name=$value" ;;
+  esac
+done < "${1:?the file with the outputs of the deployment}"
+: "${APP_NAME:?}" "${APP_URL:?}" "${AZURE_RESOURCE_GROUP:?}" "${STORAGE_NAME:?}" "${IDENTITY_PRINCIPAL_ID:?}" "${INSIGHTS_NAME:?}"
+
+failed=0
+check() { # what is asked, what is expected, the answer
+  if [[ $3 == "$2" ]]; then
+    printf 'ok      %s\n' "$1"
+  else
+    printf 'FAILED  %s: %s, not %s\n' "$1" "${3:-nothing}" "$2"
+    failed=1
+  fi
+}
+ask() { az "$@" --output tsv 2> /dev/null; }
+status() { curl --silent --output /dev/null --max-time 60 --write-out '%{http_code}' "$@"; }
+app() { ask resource show --resource-group "$AZURE_RESOURCE_GROUP" --resource-type Microsoft.Web/sites --name "$APP_NAME" --query "$1"; }
+account() { ask storage account show --resource-group "$AZURE_RESOURCE_GROUP" --name "$STORAGE_NAME" --query "$1"; }
+
+# Storage
+check 'storage refuses shared keys' false "$(account allowSharedKeyAccess)"
+check 'no blob is public' false "$(account allowBlobPublicAccess)"
+check 'storage speaks TLS 1.2' TLS1_2 "$(account minimumTlsVersion)"
+scope=$(account id)
+for role in 'Storage Blob Data Owner' 'Storage Queue Data Contributor' 'Storage Table Data Contributor'; do
+  check "the identity is $role" 1 \
+    "$(ask role assignment list --assignee-object-id "$IDENTITY_PRINCIPAL_ID" --scope "$scope" --role "$role" --query 'length(@)')"
+done
+check 'the identity has no role on the resource group' 0 \
+  "$(ask role assignment list --assignee-object-id "$IDENTITY_PRINCIPAL_ID" --resource-group "$AZURE_RESOURCE_GROUP" --query 'length(@)')"
+
+# The app
+check 'the app runs' Running "$(app properties.state)"
+check 'the app runs Python 3.13' 3.13 "$(app properties.functionAppConfig.runtime.version)"
+check 'all functions are there' 19 \
+  "$(ask functionapp function list --resource-group "$AZURE_RESOURCE_GROUP" --name "$APP_NAME" --query 'length(@)')"
+check 'the app reaches tables and queues as its identity' 200 "$(status "$APP_URL/api/health")"
+check 'no password deploys' false \
+  "$(ask resource show --resource-group "$AZURE_RESOURCE_GROUP" --resource-type Microsoft.Web/sites/basicPublishingCredentialsPolicies \
+    --parent "sites/$APP_NAME" --namespace Microsoft.Web --name scm --query properties.allow)"
+check 'the operators'"'"' page opens' 200 "$(status "$APP_URL/api/ui")"
+check 'what claims to be Teams is refused' 401 \
+  "$(status --request POST --header 'Content-Type: application/json' --data '{"type":"message"}' "$APP_URL/api/messages")"
+check 'a wrong outcome address is unknown, and asks for no sign-in' 404 "$(status "$APP_URL/api/outcomes/none/none")"
+check 'v1 asks for a key' 401 "$(status "$APP_URL/api/v1/bots")"
+check 'ops asks for a key' 401 "$(status "$APP_URL/api/ops/bots")"
+key=$(ask functionapp function keys list --resource-group "$AZURE_RESOURCE_GROUP" --name "$APP_NAME" --function-name ops --query default)
+expected=200
+[[ ${SIGN_IN:-off} == off ]] || expected=401
+# The key goes over standard input: arguments can be read by everyone on this machine.
+check 'the key of ops opens ops, unless Entra stands in front' "$expected" \
+  "$(printf 'header = "x-functions-key: %s"\n' "$key" | status --config - "$APP_URL/api/ops/bots")"
+
+# The bot
+if [[ -n ${BOT_RESOURCE:-} ]]; then
+  bot() { ask resource show --resource-group "$AZURE_RESOURCE_GROUP" --resource-type Microsoft.BotService/botServices --name "$BOT_RESOURCE" --query "$1"; }
+  check 'the bot leads to the app' "$APP_URL/api/messages" "$(bot properties.endpoint)"
+  check 'the bot is the identity' "$BOT_APP_ID" "$(bot properties.msaAppId)"
+  check 'the bot is in Teams' true \
+    "$(ask bot msteams show --resource-group "$AZURE_RESOURCE_GROUP" --name "$BOT_RESOURCE" --query properties.properties.isEnabled)"
+fi
+
+# The vault: each reference has to be resolved, or the app would take its text for the secret
+if [[ -n ${VAULT_NAME:-} ]]; then
+  check 'every reference to the vault is resolved' 0 \
+    "$(ask rest --method get --url "$(app id)/config/configreferences/appsettings?api-version=2024-04-01" \
+      --query "length(value[?properties.status!='Resolved'])")"
+fi
+
+# Graph: what was granted, to read
+if [[ -n ${GRAPH_PRINCIPAL_ID:-} ]]; then
+  printf 'Graph permissions (ids of app roles):\n'
+  ask rest --method get --url "https://graph.microsoft.com/v1.0/servicePrincipals/$GRAPH_PRINCIPAL_ID/appRoleAssignments" --query 'value[].appRoleId'
+fi
+
+# Telemetry is taken from the identity: something has to have come in within the last half hour
+insights=$(ask resource show --resource-group "$AZURE_RESOURCE_GROUP" --resource-type Microsoft.Insights/components --name "$INSIGHTS_NAME" --query properties.AppId)
+check 'telemetry arrives' true \
+  "$(ask monitor app-insights query --app "$insights" --analytics-query 'union requests, traces | where timestamp > ago(30m) | summarize n = count() | project n > 0' --query 'tables[0].rows[0][0]')"
+
+if [[ ${PRIVATE_NETWORK:-false} == true ]]; then
+  check 'storage is closed to the internet' Disabled "$(account publicNetworkAccess)"
+  check 'storage does not answer from here' 403 "$(status --header 'x-ms-version: 2023-11-03' "https://$STORAGE_NAME.queue.core.windows.net/?comp=list")"
+fi
+
+exit $failed
