@@ -237,9 +237,9 @@ async def test_a_sweep_without_time_goes_on_in_the_next_message(
 async def test_reasons_of_rejected_messages_go_too(house: House, clock: Clock) -> None:
     rejected = house.service.rejected
     old, young = f"old-{house.bot}", f"young-{house.bot}"
-    await rejected.add(clock(), old, {"status": 400}, "why")
+    await rejected.add(clock(), old, {"status": 400}, "why", "p1")
     clock.ahead += DAYS * DAY + 60
-    await rejected.add(clock() - 3600, young, {"status": 400}, "why")
+    await rejected.add(clock() - 3600, young, {"status": 400}, "why", "p2")
 
     await sweep_once(house)
 
