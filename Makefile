@@ -39,8 +39,8 @@ format: setup
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 lock: setup
-	@$(BIN)/uv pip compile -q --python-version 3.13 --no-header --annotation-style line requirements.in -o requirements.txt
-	@$(BIN)/uv pip compile -q --python-version 3.13 --no-header --annotation-style line requirements-dev.in -o requirements-dev.txt
+	@$(BIN)/uv pip compile -q --python-version 3.13 --no-header --annotation-style line --generate-hashes requirements.in -o requirements.txt
+	@$(BIN)/uv pip compile -q --python-version 3.13 --no-header --annotation-style line --generate-hashes requirements-dev.in -o requirements-dev.txt
 
 clean:
 	rm -rf .venv .local local/node_modules

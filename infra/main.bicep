@@ -355,6 +355,7 @@ output APP_NAME string = functions.outputs.name
 output APP_URL string = address
 output BOT_APP_ID string = ownBot ? identity.outputs.clientId : botAppId
 output BOT_RESOURCE string = createBot ? bot!.outputs.name : ''
+output GRAPH_CLIENT_ID string = graph == 'off' ? '' : (graph == 'app' ? graphClientId : graphIdentity!.outputs.clientId)
 output GRAPH_PRINCIPAL_ID string = graphAsIdentity ? graphIdentity!.outputs.principalId : ''
 output IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId
 output INSIGHTS_NAME string = monitoring.outputs.insightsName
