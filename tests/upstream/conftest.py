@@ -23,6 +23,8 @@ class OtherBot:
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     delay: float = 0.0
     answers: list[web.Response | int] = field(default_factory=list)
+    refused: Any = None  # the person whose activities get these answers
+    kinds: tuple[str, ...] = ("message", "invoke")  # which of them
     _runner: web.AppRunner | None = None
 
     @property
@@ -43,9 +45,7 @@ class OtherBot:
         assert request.path_qs == "/api/messages?code=its-key"
         await asyncio.sleep(self.delay)
         activity = json.loads(body)
-        # An install that is still on its way must not take an answer that is meant for what a test does.
-        meant = activity["type"] in ("message", "invoke")
-        answer = self.answers.pop(0) if self.answers and meant else None
+        answer = self.answers.pop(0) if self.answers and self._is_meant(activity) else None
         if isinstance(answer, int):
             return web.Response(status=answer)
         if answer is not None:
@@ -53,6 +53,12 @@ class OtherBot:
         if activity["type"] != "invoke":
             return web.Response(status=200)
         return web.json_response({"echo": activity["value"]}, status=200)
+
+    def _is_meant(self, activity: dict[str, Any]) -> bool:
+        """Whether a test waits for it: installs, and tries of an earlier test, may still be on their way."""
+        person = activity["from"]
+        ids = {self.refused.object_id, self.refused.teams_id} if self.refused else set()
+        return activity["type"] in self.kinds and bool(ids & {person.get("aadObjectId"), person["id"]})
 
     async def start(self) -> None:
         app = web.Application(client_max_size=10_000_000)
@@ -68,7 +74,7 @@ class OtherBot:
             self._runner = None
 
     def reset(self) -> None:
-        self.delay, self.answers = 0.0, []
+        self.delay, self.answers, self.refused, self.kinds = 0.0, [], None, ("message", "invoke")
 
 
 @asynccontextmanager

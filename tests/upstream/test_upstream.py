@@ -63,7 +63,7 @@ async def test_an_invoke_that_is_not_ours_is_answered_by_the_other_bot(front, ot
     value = {"action": {"type": "Action.Execute", "data": {"theirs": name}}}
     posted = await crowd.post(await crowd.activity(ada, "invoke", name=name, value=value))
     assert (posted.status, posted.body) == (200, {"echo": value})
-    other.answers = [web.json_response({"no": "such thing"}, status=501)]
+    other.refused, other.answers = ada, [web.json_response({"no": "such thing"}, status=501)]
     posted = await crowd.post(await crowd.activity(ada, "invoke", name=name, value=value))
     assert (posted.status, posted.body) == (501, {"no": "such thing"})
 
@@ -118,7 +118,8 @@ async def test_an_invoke_of_a_bot_that_is_too_slow_ends_before_teams_gives_up(fr
 async def test_a_bot_that_fails_does_not_make_us_fail(front, other, status):
     (ada,) = front.strangers(1)
     crowd = await front.crowd()
-    other.answers = [status] * 3
+    other.refused, other.answers = ada, [status] * 3
+    other.kinds = ("installationUpdate", "conversationUpdate", "message")
     posted = [*await crowd.install(ada), await crowd.write(ada, "hello")]
     assert {one.status for one in posted} == {200}
     assert (await front.user(ada.object_id))["installed"] is True
@@ -127,7 +128,7 @@ async def test_a_bot_that_fails_does_not_make_us_fail(front, other, status):
 
 async def test_what_a_busy_bot_did_not_take_is_tried_again(front, other):
     (ada,) = await front.join(1)
-    other.answers = [503, 429]
+    other.refused, other.answers = ada, [503, 429]
     assert (await (await front.crowd()).write(ada, "hello")).status == 200
     await came(other, "message", ada, 3)
 
@@ -152,7 +153,10 @@ async def test_no_redirect_is_followed(front, other, status):
     (ada,) = await front.join(1)
     crowd = await front.crowd()
     headers = {"Location": f"http://127.0.0.1:{other.port}/elsewhere"}
-    other.answers = [web.Response(status=status, headers=headers), web.Response(status=status, headers=headers)]
+    other.refused, other.answers = (
+        ada,
+        [web.Response(status=status, headers=headers), web.Response(status=status, headers=headers)],
+    )
     assert (await crowd.post(await crowd.activity(ada, "invoke", name="task/fetch", value={}))).status == 502
     assert (await crowd.write(ada, "hello")).status == 200
     assert len(await came(other, "message", ada)) == 1
@@ -163,7 +167,7 @@ async def test_no_redirect_is_followed(front, other, status):
 async def test_an_answer_is_handed_on_whole_or_not_at_all(front, other, size, status):
     (ada,) = await front.join(1)
     crowd = await front.crowd()
-    other.answers = [web.json_response({"x": "x" * size})]
+    other.refused, other.answers = ada, [web.json_response({"x": "x" * size})]
     posted = await crowd.post(await crowd.activity(ada, "invoke", name="task/fetch", value={}))
     assert posted.status == status
     if status == 200:
