@@ -126,13 +126,18 @@ export async function show(place, { id, signal, fail }) {
     const before = send;
     send = await get(`sends/${id}`, {}, signal);
     samples.push([performance.now() / 1000, send.counts.total - send.counts.pending]);
-    if (before.status !== send.status) say(`${heading(send, content)}: ${pill(send.status).textContent}. ${told(send.counts, send.verb)}`);
+    if (before.status !== send.status) tell();
     draw();
+  }
+
+  function tell() {
+    say(`${heading(send, content)}: ${pill(send.status).textContent}. ${told(send.counts, send.verb)}`);
   }
 
   const live = () => send.counts.pending > 0 || [...GOING_OUT, "waiting"].includes(send.status);
   samples.push([performance.now() / 1000, send.counts.total - send.counts.pending]);
   draw();
+  if (!live()) tell(); // it may be over before anybody could watch it
   (async () => {
     let trouble = 0;
     while (live()) {
