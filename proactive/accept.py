@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from proactive import content
+from proactive import content, telemetry
 from proactive import request as requests
 from proactive.demands import demand_errors, sender
 from proactive.filling import Filling, try_out
@@ -32,8 +32,7 @@ from proactive.recipients import in_order
 from proactive.retention import arm
 from proactive.service import Service
 from proactive.settings import Bot
-from proactive.store.account import Row
-from proactive.store.chunks import FIRST_PLAN, row_of
+from proactive.store.chunks import FIRST_PLAN, Chunk, row_of
 from proactive.store.errors import Conflict, InDoubt
 from proactive.store.pack import weight
 from proactive.tickets import LONGEST
@@ -97,27 +96,31 @@ async def accept(
     send.plan = FIRST_PLAN
     chunks = divide(send.id, send.plan, people)
     send.total, send.chunks = len(people), len(chunks)
-    return await keep(service, send, [row_of(chunk) for chunk in chunks], [recipient for recipient, _ in people])
+    return await keep(service, send, chunks, [recipient for recipient, _ in people])
 
 
 async def keep(
-    service: Service, send: Send, rows: Sequence[Row] = (), people: Sequence[Recipient] | None = None
+    service: Service, send: Send, chunks: Sequence[Chunk] = (), people: Sequence[Recipient] | None = None
 ) -> Send:
-    """Keep a send with the `rows` of its plan, put it on its way, and return it; its `people` where they are known.
+    """Keep a send with the `chunks` of its plan, put it on its way, and return it; its `people` where they are known.
 
     One that is kept already is put on its way again. Raises `ProblemError` 422 when that one has other content.
     """
-    opening = [service.answers.opening(send.id)] if send.wait else []
-    try:
-        kept = await service.sends.add(send, [*opening, *rows])
-    except (Conflict, InDoubt):
-        kept, people = await _repeated(service, send), None
-        if kept.completed_at or kept.cancelled_at:
-            return kept
-    await asyncio.gather(
-        service.sends.list_in_index(kept, people), start(service, kept), _lead(service, kept), arm(service)
-    )
-    return kept
+    with telemetry.step("accept", send):
+        opening = [service.answers.opening(send.id)] if send.wait else []
+        try:
+            kept = await service.sends.add(send, [*opening, *map(row_of, chunks)])
+        except (Conflict, InDoubt):
+            kept, people = await _repeated(service, send), None
+            if kept.completed_at or kept.cancelled_at:
+                return kept
+        else:
+            telemetry.accepted()
+            telemetry.delivered(result for chunk in chunks for result in chunk.results.values())
+        await asyncio.gather(
+            service.sends.list_in_index(kept, people), start(service, kept), _lead(service, kept), arm(service)
+        )
+        return kept
 
 
 async def check(service: Service, body: Any, *, operator: bool) -> Checked:

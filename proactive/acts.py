@@ -6,6 +6,7 @@ from proactive.model import Recipient, Send
 from proactive.reach import post, turn
 from proactive.service import Service
 from proactive.store.conversations import Conversation
+from proactive.teams import Presence
 from proactive.verdicts import Kind, Verdict
 
 _NOT_THERE = "ActivityNotFoundInConversation"
@@ -34,9 +35,12 @@ async def act(service: Service, send: Send, recipient: Recipient, person: Conver
 
 
 async def _change(service: Service, send: Send, recipient: Recipient, person: Conversation, content: bytes) -> Verdict:
-    bot, where = service.bot(send.bot), (person.service_url, recipient.conversation, recipient.message)
+    who, where = (
+        Presence(service.bot(send.bot), send.tenant),
+        (person.service_url, recipient.conversation, recipient.message),
+    )
     if send.verb == "update":
-        return await service.teams.update(bot, *where, content)
-    verdict = await service.teams.delete(bot, *where)
+        return await service.teams.update(who, *where, content)
+    verdict = await service.teams.delete(who, *where)
     # What is to be deleted and is not there has become what it was to be.
     return Verdict(Kind.DELIVERED) if verdict.reason == _NOT_THERE else verdict

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from itertools import takewhile
 
-from proactive import report
+from proactive import report, telemetry
 from proactive.model import Send
 from proactive.outbound import Answer
 from proactive.relay import call_off, later
@@ -26,6 +26,7 @@ _NOT_READY_SCHEDULE = (5, 10, 15, 20, 30, 35)
 _NOT_READY_FOR = 120.0
 _AGAIN = frozenset({408, 429})
 _AFTER_SUBSCRIPTION = 3.0  # seconds: a callback that overtakes the subscription's answer finds nobody waiting
+_OUTCOMES = {ACCEPTED: "accepted", PENDING: "again", GIVEN_UP: "givenUp"}
 _LEASE = 60.0  # seconds for which a worker may be busy with one attempt
 
 
@@ -61,9 +62,11 @@ async def _call(service: Service, send_id: str, event: str) -> None:
         return
     if body is None:
         raise LookupError(f"callback {event} of send {send_id} has nothing to tell")
-    answer = await service.outbound.post(
-        send.callback_url, f"{send.id}.{event}", json.dumps(body, ensure_ascii=False).encode()
-    )
+    with telemetry.call("callback", send, attempt=len(callback.attempts) + 1) as span:
+        answer = await service.outbound.post(
+            send.callback_url, f"{send.id}.{event}", json.dumps(body, ensure_ascii=False).encode()
+        )
+        telemetry.answered(span, answer.error or f"HTTP {answer.status}", well=_taken(answer))
     await _settle(service, send, callback, answer)
 
 
@@ -72,7 +75,7 @@ async def _settle(service: Service, send: Send, callback: Callback, answer: Answ
     callback.attempts.append((now, answer.status, answer.error))
     callback.busy_until = 0.0
     delay = next_delay(callback, answer)
-    if answer.status and 200 <= answer.status < 300:
+    if _taken(answer):
         callback.state = ACCEPTED
     elif delay is None:
         callback.state = GIVEN_UP
@@ -83,6 +86,11 @@ async def _settle(service: Service, send: Send, callback: Callback, answer: Answ
     if callback.state == ACCEPTED:
         await service.sends.note(send.id, called_at=now)
     await service.callbacks.save(callback)
+    telemetry.called_back(_OUTCOMES[callback.state], answer.status)
+
+
+def _taken(answer: Answer) -> bool:
+    return answer.status is not None and 200 <= answer.status < 300
 
 
 def next_delay(callback: Callback, answer: Answer) -> float | None:

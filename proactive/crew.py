@@ -9,6 +9,8 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from proactive.telemetry import Sample
+
 type Job = Callable[[], Awaitable[None]]
 
 
@@ -24,6 +26,7 @@ class Crew:
         self.paused = False
         self.begun = False  # something of this turn has been done
         self.doubt = 0  # how many are marked and have no result in storage
+        self.sample = Sample()
         self.short = False  # a window needs others to save before it can mark more
         self._jobs: deque[Job] = deque()
         self._unfinished = 0

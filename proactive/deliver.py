@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from proactive import telemetry
 from proactive.content import encode, with_marks
 from proactive.crew import Crew
 from proactive.filling import Filling
@@ -52,8 +53,16 @@ async def _run_lane(service: Service, send_id: str, *, woken: bool) -> None:
     if not send.plan:
         log.warning("the lane of send %s came before its plan", send_id)
         return
+    with telemetry.step("deliver", send, verb=send.verb):
+        telemetry.ceiling(service.settings.requests_per_second)
+        only = chunk_of(row) if row and send.plan == FIRST_PLAN and send.chunks == 1 else None
+        await _deliver(service, send, only, woken=woken)
+
+
+async def _deliver(service: Service, send: Send, only: Chunk | None, *, woken: bool) -> None:
+    """Walk over the chunks of a send, and see to what follows. `only` is its only chunk, if it has been read."""
     walk = _Walk(service, send, woken=woken)
-    await walk.run(chunk_of(row) if row and send.plan == FIRST_PLAN and send.chunks == 1 else None)
+    await walk.run(only)
     if walk.crew.paused and not await _held(service, send):
         await start_lane(service, send)
     elif walk.next_look is not None:
@@ -61,7 +70,7 @@ async def _run_lane(service: Service, send_id: str, *, woken: bool) -> None:
     elif walk.settled and send.completed_at:
         await delivered(service, send)
     elif walk.settled:
-        await complete_if_done(service, send_id)
+        await complete_if_done(service, send.id)
 
 
 class _Walk:
@@ -203,4 +212,6 @@ async def give_up(service: Service, send_id: str) -> None:
             )
         chunk.lease_until, chunk.owner = 0.0, ""
         await service.chunks.save(chunk, new)
+        telemetry.in_doubt("gaveUp", len(doubtful))
+        telemetry.delivered(chunk.results[index] for index in new)
     await complete_if_done(service, send_id)

@@ -9,6 +9,7 @@ from proactive.relay import call_off, later
 from proactive.service import Service
 from proactive.store.account import ERRANDS
 from proactive.store.conversations import Conversation
+from proactive.teams import Presence
 from proactive.updates import UPDATE, Card, replace
 from proactive.verdicts import Kind, Verdict
 
@@ -49,7 +50,7 @@ async def _reply(service: Service, errand: dict[str, Any]) -> Verdict:
     if held := await turn(service, errand["conversation"]):
         return held
     content = json.dumps({"type": "message", "text": errand["text"]}).encode()
-    return await service.teams.send(service.bot(errand["bot"]), errand["serviceUrl"], errand["conversation"], content)
+    return await service.teams.send(_who(service, errand), errand["serviceUrl"], errand["conversation"], content)
 
 
 async def _replace_card(service: Service, errand: dict[str, Any]) -> Verdict | None:
@@ -64,7 +65,7 @@ async def _learn_names(service: Service, errand: dict[str, Any]) -> Verdict | No
     """Keep a person's mail address, user principal name and display name, as the roster has them."""
     bot, tenant, user = errand["bot"], errand["tenant"], errand["user"]
     member = await service.teams.member(
-        service.bot(bot), errand["serviceUrl"], errand["conversation"], errand["member"]
+        _who(service, errand), errand["serviceUrl"], errand["conversation"], errand["member"]
     )
     if isinstance(member, Verdict):
         return member
@@ -86,6 +87,10 @@ async def _learn_names(service: Service, errand: dict[str, Any]) -> Verdict | No
     if learnt:
         await service.conversations.learn_aliases(bot, tenant, user, {**names, "name": known.name}, former)
     return None
+
+
+def _who(service: Service, errand: dict[str, Any]) -> Presence:
+    return Presence(service.bot(errand["bot"]), errand["tenant"])
 
 
 def _text(member: dict[str, Any], name: str) -> str:

@@ -162,7 +162,8 @@ class Send:
     `marked` tells that each card carries its person's ticket.
     Times are in seconds since the epoch: `completed_at` is when everybody had a result, `ended_at` when the wait was
     over, `called_at` when the flow first took a callback, `silent_at` when it asked for no more,
-    `held_until` until when the answer to its subscription may be held back.
+    `held_until` until when the answer to its subscription may be held back. `trace` is the W3C traceparent under which
+    all that is done for it is told to operators.
     """
 
     id: str
@@ -191,6 +192,7 @@ class Send:
     called_at: float | None = None
     silent_at: float | None = None
     held_until: float | None = None
+    trace: str = ""
     etag: str = ""
 
     @property

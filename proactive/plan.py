@@ -12,6 +12,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 
+from proactive import telemetry
 from proactive.graph import GraphAway
 from proactive.model import REFUSED, Recipient, Result, Send, State
 from proactive.people import Planned
@@ -46,6 +47,11 @@ async def _plan(service: Service, send_id: str, *, failed: bool = False) -> None
     if send is None or send.completed_at:
         log.warning("nothing to plan: send %s is %s", send_id, "completed" if send else "not there")
         return
+    with telemetry.step("plan", send):
+        await _plan_and_start(service, send, failed=failed)
+
+
+async def _plan_and_start(service: Service, send: Send, *, failed: bool) -> None:
     if not send.plan:
         try:
             planned = await _make(service, send, failed=failed)
@@ -108,6 +114,7 @@ class _Drawing:
         self._rows: list[Row] = []
         self._weight = 0
         self._data = 0
+        self._settled: list[Result] = []  # of those who will be sent nothing; not kept yet
 
     async def add(self, people: Sequence[Planned], cursor: Cursor) -> None:
         """Add people; `cursor` says where to go on behind them."""
@@ -133,6 +140,7 @@ class _Drawing:
             if self._draft.cursor is None and (len(self._rows) >= ROWS or self._weight + weight(row) > BYTES):
                 await self.keep()
             self._rows.append(row)
+            self._settled += chunk.results.values()
             self._weight += weight(row)
             self._draft = replace(
                 self._draft, chunks=self._draft.chunks + 1, total=self._draft.total + len(chunk.people)
@@ -150,12 +158,19 @@ class _Drawing:
         """Keep what has been cut so far, so that a crash need not begin again."""
         self._draft = await self._service.drafts.grow(self._draft, self._rows)
         self._rows, self._weight = [], 0
+        self._tell()
 
     async def finish(self) -> Send:
         """Cut the rest, and let the plan count."""
         if self._people or not self._draft.chunks:
             await self._cut()
-        return await self._service.drafts.commit(self._send, self._draft, self._rows)
+        planned = await self._service.drafts.commit(self._send, self._draft, self._rows)
+        self._tell()
+        return planned
+
+    def _tell(self) -> None:
+        telemetry.delivered(self._settled)
+        self._settled = []
 
 
 def divide(send_id: str, plan_name: str, people: Sequence[Planned], first: int = 0) -> list[Chunk]:

@@ -18,6 +18,7 @@ from proactive.memory import ABSENT, Memory, has_object_id, refused
 from proactive.service import Service
 from proactive.store.conversations import Conversation
 from proactive.store.errors import StorageError
+from proactive.teams import Presence
 from proactive.verdicts import Kind, Verdict
 
 _PATIENCE = 2.5  # seconds for which a conversation's turn is waited for; whoever has to wait longer comes back
@@ -82,7 +83,7 @@ class _Message:
         self, service: Service, bot: str, tenant: str, person: Conversation, content: bytes, *, install: bool
     ) -> None:
         self._service = service
-        self._bot = service.bot(bot)
+        self._who = Presence(service.bot(bot), tenant)
         self._key = (bot, tenant, person.user)
         self._person = person
         self._content = content
@@ -124,12 +125,12 @@ class _Message:
 
     async def _install_and_reach(self) -> Verdict:
         """Have the app installed, and begin again. Teams may hear of it a moment later than we do."""
-        bot, (_, tenant, user) = self._bot, self._key
+        user = self._person.user
         if not has_object_id(user):
             return _ABSENT
         known = await self.memory.look()
         there = known and known.installed and known.conversation_id not in ("", self._lost)  # by another message
-        if not there and (held := await self._service.installs.install(bot, tenant, user, self.memory.began)):
+        if not there and (held := await self._service.installs.install(*self._who, user, self.memory.began)):
             return held
         late = self._service.clock() - self.memory.began > _PATIENCE
         for pause in _UNTIL_TEAMS_KNOWS:
@@ -146,13 +147,13 @@ class _Message:
     async def _post(self, url: str) -> Verdict:
         if held := await turn(self._service, self.conversation):
             return held
-        return await self._service.teams.send(self._bot, url, self.conversation, self._content)
+        return await self._service.teams.send(self._who, url, self.conversation, self._content)
 
     async def _create(self, url: str) -> Verdict:
-        _, tenant, user = self._key
+        user = self._person.user
         if held := await turn(self._service, self.conversation or user):
             return held
-        verdict, conversation = await self._service.teams.create(self._bot, url, tenant, user, self._person.bot_id)
+        verdict, conversation = await self._service.teams.create(self._who, url, user, self._person.bot_id)
         if conversation and conversation != self.conversation:
             self._service.limits.admit(conversation, self._service.clock())  # it counts there, as we know now
             self.conversation = conversation

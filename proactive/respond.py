@@ -12,7 +12,7 @@ import logging
 import random
 from typing import Any, NamedTuple
 
-from proactive import marks
+from proactive import marks, telemetry
 from proactive.content import card_of
 from proactive.made_out import made_out
 from proactive.model import Recipient, Send
@@ -63,6 +63,12 @@ class Shown(NamedTuple):
 
 async def respond(service: Service, given: Given) -> Shown:
     """Keep an answer if it is one, and return what the person is to see. Only the first of a person counts."""
+    shown = await _respond(service, given)
+    telemetry.card_answered("refused" if shown.send is None else "kept" if shown.instead == "answered" else "late")
+    return shown
+
+
+async def _respond(service: Service, given: Given) -> Shown:
     ticket = read_ticket(given.answer.token) if given.answer else None
     pressed = await service.sends.get(ticket.send) if ticket else None
     if given.answer is None or ticket is None or pressed is None or not _meant(pressed, ticket, given):
@@ -80,17 +86,22 @@ async def respond(service: Service, given: Given) -> Shown:
     asked = await _asked(service, pressed, chunk, ticket.place)
     if asked is None:
         return Shown(notice=NOT_OURS)
-    now = service.clock()
+    kept = _kept(given, given.answer, action, known, service.clock())
+    with telemetry.step("answer", asked.send):
+        return Shown(asked.send, await _take(service, asked, kept, given.card))
+
+
+async def _take(service: Service, asked: Asked, kept: dict[str, Any], card: Card) -> str:
+    """Keep an answer, have done what follows, and return what the card becomes."""
     message = {"kind": "check", "send": asked.send.id, "place": asked.place}
-    check = await later(service, now + CHECK, WAITS, message)
-    kept = _kept(given, given.answer, action, known, now)
+    check = await later(service, kept["at"] + CHECK, WAITS, message)
     instead = await _keep(service, asked.send, asked.chunk, asked.place, kept)
     if instead == "answered":
         await follow(service, asked.send, asked.place)
-    if given.card.message:
-        await replace_later(service, asked.send, instead, given.card)
+    if card.message:
+        await replace_later(service, asked.send, instead, card)
     await service.account.take_back(check)
-    return Shown(asked.send, instead)
+    return instead
 
 
 def _meant(pressed: Send, ticket: Ticket, given: Given) -> bool:

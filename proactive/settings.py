@@ -121,6 +121,8 @@ class Settings:
     retention_days: int = 90
     reply_text: str = ""
     upstream_bot: str = field(default="", repr=False)
+    insights: str = field(default="", repr=False)
+    traced_share: float = 1.0
 
     def bot(self, name: str) -> Bot | None:
         """Return the bot that a sender calls `name`, or None."""
@@ -156,6 +158,8 @@ def load(env: Mapping[str, str]) -> Settings:
         service_hosts=service_hosts,
         retention_days=int(read.number("PROACTIVE_RETENTION_DAYS", 90, least=1, most=3650)),
         upstream_bot=_upstream_bot(read, local=local),
+        insights=read.text("APPLICATIONINSIGHTS_CONNECTION_STRING"),
+        traced_share=read.number("PROACTIVE_TRACED_SHARE", 1, least=0, most=1),
         reply_text=env.get("PROACTIVE_REPLY_TEXT", "I only bring notifications: nobody reads what is written here."),
     )
 

@@ -6,10 +6,12 @@ botbuilder's own sending builds credentials, an MSAL app, a pipeline and a conne
 
 import json
 import logging
+import time
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from proactive import telemetry
 from proactive.hosts import check_service_url
 from proactive.settings import Bot
 from proactive.tokens import BotCredentials, TokenError, Tokens
@@ -20,6 +22,20 @@ log = logging.getLogger(__name__)
 _UNAUTHORIZED = 401
 _COMPLAINT_EVERY = 30.0  # seconds
 _JSON = "Content-Type: application/json\r\n"
+
+
+class Presence(NamedTuple):
+    """A bot in a tenant: what Teams' ceiling is for."""
+
+    bot: Bot
+    tenant: str
+
+
+class _Asked(NamedTuple):
+    method: str
+    service_url: str
+    path: str
+    body: bytes | None
 
 
 class Teams:
@@ -37,48 +53,49 @@ class Teams:
         """Close the connections."""
         await self._wire.close()
 
-    async def send(self, bot: Bot, service_url: str, conversation: str, activity: bytes) -> Verdict:
+    async def send(self, who: Presence, service_url: str, conversation: str, activity: bytes) -> Verdict:
         """Post an activity, given as JSON, to a conversation."""
         path = f"v3/conversations/{quote(conversation, safe=':@')}/activities"
-        verdict, _ = await self._call(bot, "POST", service_url, path, activity)
+        verdict, _ = await self._call(who, "POST", service_url, path, activity)
         return verdict
 
-    async def create(
-        self, bot: Bot, service_url: str, tenant: str, object_id: str, bot_id: str = ""
-    ) -> tuple[Verdict, str]:
+    async def create(self, who: Presence, service_url: str, object_id: str, bot_id: str = "") -> tuple[Verdict, str]:
         """Create the personal conversation with a person, or find it: there is one for each bot and person.
 
         `bot_id` (28:…) counts for a bot without an app id of its own, as local ones are, where an activity has told it.
         Delivered means there it is.
         """
         wanted = {
-            "bot": {"id": (not bot.app_id and bot_id) or f"28:{bot.app_id}"},
+            "bot": {"id": (not who.bot.app_id and bot_id) or f"28:{who.bot.app_id}"},
             "members": [{"id": object_id}],
-            "channelData": {"tenant": {"id": tenant}},
-            "tenantId": tenant,
+            "channelData": {"tenant": {"id": who.tenant}},
+            "tenantId": who.tenant,
             "isGroup": False,
         }
-        verdict, _ = await self._call(bot, "POST", service_url, "v3/conversations", json.dumps(wanted).encode())
+        body = json.dumps(wanted).encode()
+        verdict, _ = await self._call(who, "POST", service_url, "v3/conversations", body)
         if verdict.kind is Kind.DELIVERED and not verdict.message_id:
             return Verdict(Kind.RETRY, "unreadable conversation"), ""
         return verdict, verdict.message_id
 
-    async def update(self, bot: Bot, service_url: str, conversation: str, message: str, activity: bytes) -> Verdict:
+    async def update(
+        self, who: Presence, service_url: str, conversation: str, message: str, activity: bytes
+    ) -> Verdict:
         """Replace a message by an activity, given as JSON."""
         path = f"v3/conversations/{quote(conversation, safe=':@')}/activities/{quote(message, safe=':@')}"
-        verdict, _ = await self._call(bot, "PUT", service_url, path, activity)
+        verdict, _ = await self._call(who, "PUT", service_url, path, activity)
         return verdict
 
-    async def delete(self, bot: Bot, service_url: str, conversation: str, message: str) -> Verdict:
+    async def delete(self, who: Presence, service_url: str, conversation: str, message: str) -> Verdict:
         """Delete a message."""
         path = f"v3/conversations/{quote(conversation, safe=':@')}/activities/{quote(message, safe=':@')}"
-        verdict, _ = await self._call(bot, "DELETE", service_url, path, None)
+        verdict, _ = await self._call(who, "DELETE", service_url, path, None)
         return verdict
 
-    async def member(self, bot: Bot, service_url: str, conversation: str, member: str) -> dict[str, Any] | Verdict:
+    async def member(self, who: Presence, service_url: str, conversation: str, member: str) -> dict[str, Any] | Verdict:
         """Return a member of a conversation's roster (`member` is a 29: id, object id or principal name)."""
         path = f"v3/conversations/{quote(conversation, safe=':@')}/members/{quote(member, safe=':@')}"
-        verdict, body = await self._call(bot, "GET", service_url, path, None)
+        verdict, body = await self._call(who, "GET", service_url, path, None)
         if verdict.kind is not Kind.DELIVERED:
             return verdict
         try:
@@ -88,7 +105,7 @@ class Teams:
         return found if isinstance(found, dict) else Verdict(Kind.REFUSED, "unreadable roster")
 
     async def _call(
-        self, bot: Bot, method: str, service_url: str, path: str, body: bytes | None
+        self, who: Presence, method: str, service_url: str, path: str, body: bytes | None
     ) -> tuple[Verdict, bytes]:
         """Make one request, and a second one with a fresh token where Teams does not know the first one's any more.
 
@@ -96,33 +113,37 @@ class Teams:
         """
         if not check_service_url(service_url, self._hosts, self._allow_loopback):
             return Verdict(Kind.REFUSED, "serviceUrlNotAllowed"), b""
-        who = BotCredentials(bot.app_id, bot.app_type, bot.tenant_id, bot.password) if bot.app_id else None
-        if who is None:
-            _, verdict, said = await self._request(method, service_url, path, _JSON, body)
+        asked, bot = _Asked(method, service_url, path, body), who.bot
+        credentials = BotCredentials(bot.app_id, bot.app_type, bot.tenant_id, bot.password) if bot.app_id else None
+        if credentials is None:
+            _, verdict, said = await self._request(who, asked, _JSON)
             return verdict, said
         token = ""
         while True:
             try:
-                former, token = token, await self._tokens.bot_token(who)
+                former, token = token, await self._tokens.bot_token(credentials)
             except TokenError as error:
                 self._complain(f"no token for bot {bot.name}: {error}")
                 return Verdict(Kind.RETRY, "noToken"), b""
             fields = f"{_JSON}Authorization: Bearer {token}\r\n"
-            status, verdict, said = await self._request(method, service_url, path, fields, body)
+            status, verdict, said = await self._request(who, asked, fields)
             if status != _UNAUTHORIZED or former:
                 return verdict, said
-            self._tokens.forget(who)
+            self._tokens.forget(credentials)
 
-    async def _request(
-        self, method: str, service_url: str, path: str, fields: str, body: bytes | None
-    ) -> tuple[int, Verdict, bytes]:
+    async def _request(self, who: Presence, asked: _Asked, fields: str) -> tuple[int, Verdict, bytes]:
         """Make one request; return its status (0 for none), what it means, and what was said."""
+        began, status = time.monotonic(), 0
         try:
-            status, told, said = await self._wire.request(origin(service_url), method, path, fields, body)
+            status, told, said = await self._wire.request(
+                origin(asked.service_url), asked.method, asked.path, fields, asked.body
+            )
         except NotWrittenError as error:
             return 0, Verdict(Kind.RETRY, str(error)), b""
         except LostError as error:
             return 0, Verdict(Kind.DOUBT, str(error)), b""
+        finally:
+            telemetry.asked_teams(time.monotonic() - began, status, who.bot.name, who.tenant)
         return status, judge(status, told, said, self._clock()), said
 
     def _complain(self, sentence: str) -> None:

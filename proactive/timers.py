@@ -6,6 +6,7 @@ A storage queue hides a message for seven days at most; what is due later hops.
 import json
 from typing import Any
 
+from proactive import telemetry
 from proactive.relay import put_watched
 from proactive.service import Service
 from proactive.store.account import CALLBACKS, ERRANDS, LANES, PLANS, TIMERS, WAITS
@@ -20,6 +21,7 @@ async def ring(service: Service, timer: dict[str, Any]) -> None:
     if left > _EARLY:
         await service.account.put(TIMERS, timer, delay=left)
         return
+    telemetry.taken(TIMERS, -left)
     if timer["to"] not in _TO:
         raise ValueError(f"a timer leads to no queue: {json.dumps(timer['to'])[:40]}")
     if "watch" in timer["body"]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from proactive import telemetry
 from proactive.clouds import PUBLIC, Cloud
 from proactive.settings import GraphAccess
 from proactive.signin import (
@@ -65,7 +66,7 @@ class Tokens:
         kept = self._kept.get(credentials)
         if kept is None:
             sign_in = functools.partial(sign_in_as_bot, self._cloud, credentials, Http(self._http_client))
-            kept = self._kept[credentials] = _Kept(sign_in, f"bot {credentials.app_id}", self._clock)
+            kept = self._kept[credentials] = _Kept(sign_in, "bot", f"bot {credentials.app_id}", self._clock)
         return (await kept.get()).value
 
     def forget(self, credentials: BotCredentials) -> None:
@@ -91,7 +92,7 @@ class Tokens:
         kept = self._kept.get(key)
         if kept is None:
             sign_in = functools.partial(sign_in_to_graph, self._cloud, graph, key, Http(self._http_client))
-            kept = self._kept[key] = _Kept(sign_in, "Microsoft Graph", self._clock)
+            kept = self._kept[key] = _Kept(sign_in, "graph", "Microsoft Graph", self._clock)
         return (await kept.get()).value
 
     def forget_graph(self, tenant: str) -> None:
@@ -137,7 +138,7 @@ class StorageCredential:
         kept = self._kept.get(resource)
         if kept is None:
             sign_in = functools.partial(sign_in_to_storage, self._client_id, resource, Http(self._http_client))
-            kept = self._kept[resource] = _Kept(sign_in, "the storage account", self._clock)
+            kept = self._kept[resource] = _Kept(sign_in, "storage", "the storage account", self._clock)
         try:
             token = await kept.get()
         except TokenError as error:
@@ -172,8 +173,11 @@ class _Kept:
     who need a token are told of that failure, so that a wrong password is not tried once for every message.
     """
 
-    def __init__(self, sign_in: Callable[[], tuple[str, int]], whose: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, sign_in: Callable[[], tuple[str, int]], kind: str, whose: str, clock: Callable[[], float]
+    ) -> None:
         self._sign_in = sign_in
+        self._kind = kind
         self._whose = whose
         self._clock = clock
         self._token: _Token | None = None
@@ -215,5 +219,7 @@ class _Kept:
         self._next_at = self._clock() + _PAUSE
         error = None if task.cancelled() else task.exception()
         self._failure = str(error) if error is not None else ""
+        if error is not None:
+            telemetry.no_token(self._kind)
         if error is not None and self._token is not None:
             _log.warning("The token for %s could not be renewed yet: %s", self._whose, error)

@@ -11,6 +11,7 @@ from proactive.relay import later, put_watched
 from proactive.service import Service
 from proactive.store.account import ERRANDS, WAITS
 from proactive.store.answers import CANCELLED, RESPONDED, TIMED_OUT
+from proactive.teams import Presence
 from proactive.verdicts import Kind, Verdict
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,9 @@ async def replace(service: Service, send: Send, instead: str, card: Card) -> Ver
     if held := await turn(service, card.conversation):
         return held
     content = encode(activity_of(shown(send, instead)))
-    return await service.teams.update(service.bot(send.bot), card.service_url, card.conversation, card.message, content)
+    return await service.teams.update(
+        Presence(service.bot(send.bot), send.tenant), card.service_url, card.conversation, card.message, content
+    )
 
 
 async def close(service: Service, send: Send, number: int, only: list[int] | None, attempts: int) -> None:

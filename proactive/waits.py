@@ -4,6 +4,7 @@ Whoever inserts the `end` row has ended it; what follows (the flow's callback, t
 its way any number of times. A `check` on `timers` sees to it after a crash in between.
 """
 
+from proactive import telemetry
 from proactive.model import Send
 from proactive.relay import later, put_watched
 from proactive.service import Service
@@ -24,10 +25,11 @@ async def expire(service: Service, send: Send) -> None:
 
 async def end(service: Service, send: Send, kind: str) -> None:
     """End a wait if it is not over, and put on its way what follows."""
-    check = await later(service, service.clock() + CHECK, WAITS, {"kind": "ended", "send": send.id})
-    await service.answers.end(send.id, End(kind, service.clock()))
-    await after_end(service, send)
-    await service.account.take_back(check)
+    with telemetry.step("end", send, how=kind):
+        check = await later(service, service.clock() + CHECK, WAITS, {"kind": "ended", "send": send.id})
+        await service.answers.end(send.id, End(kind, service.clock()))
+        await after_end(service, send)
+        await service.account.take_back(check)
 
 
 async def after_end(service: Service, send: Send) -> None:

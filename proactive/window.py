@@ -12,10 +12,12 @@ After a crash just the people marked without a result are in doubt; nobody else 
 
 import asyncio
 import logging
+import time
 import uuid
 from collections import deque
 from functools import partial
 
+from proactive import telemetry
 from proactive.acts import Done, act
 from proactive.crew import Crew
 from proactive.filling import TEMPLATE_ERROR, TOO_LARGE, Filling, about
@@ -128,6 +130,7 @@ class Window:
     async def _prepare(self) -> None:
         """Settle who has lost the bot, who is chatting, who is in doubt for good."""
         chunk, now = self.chunk, self._service.clock()
+        telemetry.in_doubt("interrupted", len(chunk.in_doubt()))
         # Once a send is cancelled nobody resends: that it was not sent would be a guess.
         left = self._crew.stopped or self._send.options.if_outcome_unknown == "leave"
         if left and self._send.verb == "send":
@@ -217,6 +220,7 @@ class Window:
         new, finished = [*self._take_unsaved(), *(again or [])], self._finished
         self.chunk.lease_until, self.chunk.owner = self._service.clock() + LEASE, self._owner
         await self._service.chunks.save(self.chunk, new)
+        self._tell(new)
         self._saved_at = self._service.clock()
         self._no_longer_in_doubt(finished)
 
@@ -238,8 +242,13 @@ class Window:
                 chunk.segments -= bool(new)
             else:
                 self._send.completed_at = now
+                self._tell(new)
                 return
         await self._service.chunks.save(chunk, new)
+        self._tell(new)
+
+    def _tell(self, saved: list[int]) -> None:
+        telemetry.delivered(self.chunk.results[number] for number in set(saved))
 
     def _take_unsaved(self) -> list[int]:
         unsaved, self._unsaved = self._unsaved, []
@@ -300,6 +309,7 @@ class Window:
             return self._unfilled(number, REFUSED, TEMPLATE_ERROR)
         except FilledTooLargeError:
             return self._unfilled(number, TOO_LARGE_CODE, TOO_LARGE)
+        began = time.time_ns()
         try:
             done = await act(self._service, self._send, recipient, person, content)
             if done.verdict.throttled:
@@ -309,7 +319,14 @@ class Window:
             # Whatever went wrong, this person must not keep the others from getting the message.
             log.exception("a message of send %s ended in an error", self._send.id)
             done = Done(Verdict(Kind.DOUBT, type(error).__name__), person.conversation_id, recipient.message)
-        return after_sending(self._send, self.chunk.result(number), done, self._service.clock())
+        verdict = done.verdict
+        self._crew.sample.tell(began, verdict.reason, arrived=verdict.kind is Kind.DELIVERED)
+        if verdict.kind is Kind.DOUBT:
+            telemetry.in_doubt(verdict.reason)
+        result = after_sending(self._send, self.chunk.result(number), done, self._service.clock())
+        if not result.final:
+            telemetry.retried(verdict.reason)
+        return result
 
     def _content_for(self, number: int, person: Conversation) -> bytes:
         """Return what is posted: encoded once a send, with only the ticket being each person's own; else filled."""

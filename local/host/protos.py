@@ -209,7 +209,7 @@ class FunctionMetadataResponse:
 
 @dataclass(slots=True)
 class TraceContext:
-    """W3C trace context of an invocation; locally there is none."""
+    """W3C trace context of an invocation: that of its span, which the host has begun."""
 
     trace_parent: str = ""
     trace_state: str = ""

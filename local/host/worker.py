@@ -6,6 +6,8 @@ The library keeps what it has loaded in module globals, so a process can hold on
 import asyncio
 import json
 import os
+import re
+import secrets
 import sys
 import time
 import uuid
@@ -40,7 +42,7 @@ class Outcome:
 
 
 _FAILED = Outcome(succeeded=False)
-_TRACE = protos.TraceContext()
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _RETRY = protos.RetryContext()
 
 
@@ -80,7 +82,7 @@ async def invoke(
         function.id,
         [protos.ParameterBinding(function.trigger["name"], value)],
         metadata,
-        _TRACE,
+        _trace(value),
         _RETRY,
     )
     started = time.monotonic()
@@ -99,6 +101,13 @@ async def invoke(
         del log.running[invocation_id]
         library.invocation_id_cv.reset(token)
     return _FAILED
+
+
+def _trace(value: protos.TypedData) -> protos.TraceContext:
+    """Begin the span of an invocation, within the caller's trace where a request names one."""
+    sent = value.http.headers.get("traceparent", "") if value.kind == "http" else ""
+    named = _TRACEPARENT.fullmatch(sent)
+    return protos.TraceContext(f"00-{named[1] if named else secrets.token_hex(16)}-{secrets.token_hex(8)}-01")
 
 
 def _function(metadata: protos.RpcFunctionMetadata) -> Function:

@@ -11,6 +11,8 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from html import unescape
 from types import ModuleType
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -38,6 +40,8 @@ _XML = {"Content-Type": "application/xml"}
 # Neither an id nor a receipt (base64) holds anything that XML would escape.
 _ID = re.compile(rb"<MessageId>([^<]+)<")
 _RECEIPT = re.compile(rb"<PopReceipt>([^<]+)<")
+_PUT = re.compile(rb"<InsertionTime>([^<]+)<")
+_TEXT = re.compile(rb"<MessageText>([^<]*)<")
 _NOWHERE = ("TableNotFound", "QueueNotFound")
 _UNREADABLE = "storage answered what nobody can read"
 
@@ -201,17 +205,17 @@ class Account:
 
     async def depth(self, queue: str) -> int:
         """Return about how many messages stand on a queue, hidden ones included."""
-        await self._open()
-        client = self._queues.get_queue_client(queue)
-        try:
-            try:
-                properties = await client.get_queue_properties()
-            except self._azure("ResourceNotFoundError"):
-                await self.ensure()
-                properties = await client.get_queue_properties()
-        except self._azure("AzureError") as error:
-            raise StorageAway(f"storage did not tell the depth of {queue}: {type(error).__name__}") from error
-        return int(properties.approximate_message_count)
+        answer = await self._call(Request("queue", "GET", f"/{queue}", {"comp": "metadata"}, {}))
+        return int(_header(answer, "x-ms-approximate-messages-count"))
+
+    async def oldest(self, queue: str) -> tuple[float, str] | None:
+        """Return when the first visible message of a queue was put, in seconds since the epoch, and its text."""
+        query = {"peekonly": "true", "numofmessages": "1"}
+        answer = await self._call(Request("queue", "GET", f"/{queue}/messages", query, {}))
+        put, text = _PUT.search(answer.body), _TEXT.search(answer.body)
+        if put is None:
+            return None
+        return parsedate_to_datetime(put[1].decode()).timestamp(), unescape(text[1].decode()) if text else ""
 
     async def _call(self, request: Request, read: Callable[[Answer], Answer] = lambda answer: answer) -> Answer:
         """Make a request as `Rest.call` does, once more after `ensure` where its table or queue is missing.

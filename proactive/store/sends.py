@@ -159,6 +159,7 @@ def _row(send: Send) -> Row:
         "plan": send.plan,
         "total": send.total,
         "chunks": send.chunks,
+        "trace": send.trace,
         **pack("options", [getattr(send.options, name) for name in Options.__slots__]),
         **pack("activity", send.activity),
         **pack("wait", [getattr(send.wait, name) for name in Wait.__slots__] if send.wait else None),
@@ -189,6 +190,7 @@ def _send(row: Row) -> Send:
         plan=row["plan"],
         total=row["total"],
         chunks=row["chunks"],
+        trace=row.get("trace", ""),
         **{name: row.get(name) for name in _MOMENTS},
         etag=row["etag"],
     )

@@ -13,6 +13,7 @@ from proactive.cancel import cancel
 from proactive.model import Send
 from proactive.problems import ProblemError
 from proactive.store.account import PLANS, Account
+from proactive.teams import Presence
 from tests.delivery.conftest import Clock, CrashError, House, crash_at
 
 type Verb = Callable[[House, Send], Any]
@@ -319,7 +320,9 @@ async def test_a_recall_deletes_what_was_delivered_once_and_what_is_gone_counts_
 ) -> None:
     send = await partly_failed(house, teams, people, 4)
     gone = teams.delivered(people[10])[0]
-    await house.service.teams.delete(house.settings.bots[0], teams.service_url, people[10].conversation_id, gone["id"])
+    await house.service.teams.delete(
+        Presence(house.settings.bots[0], "tenant"), teams.service_url, people[10].conversation_id, gone["id"]
+    )
 
     calls = [await recall(house, send) for _ in range(3)]
     await house.drain()
