@@ -44,6 +44,7 @@ class InsightsStandIn:
     `bodies` has all that came, as text; `items` the same, read.
     """
 
+    key: str = field(default_factory=lambda: str(uuid.uuid4()))  # what could not be sent waits on disk under this name
     bodies: list[str] = field(default_factory=list)
     items: list[Item] = field(default_factory=list)
     _runner: web.AppRunner | None = None
@@ -52,7 +53,7 @@ class InsightsStandIn:
     @property
     def connection_string(self) -> str:
         """What the app's setting `APPLICATIONINSIGHTS_CONNECTION_STRING` is to be."""
-        return f"InstrumentationKey={uuid.UUID(int=1)};IngestionEndpoint={self._url}/;LiveEndpoint={self._url}/"
+        return f"InstrumentationKey={self.key};IngestionEndpoint={self._url}/;LiveEndpoint={self._url}/"
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=_LARGEST_BODY)

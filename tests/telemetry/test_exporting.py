@@ -1,5 +1,7 @@
 """Telemetry is for operators; the service does its work whatever becomes of it."""
 
+from pathlib import Path
+
 import pytest
 
 from local.insights import InsightsStandIn
@@ -19,8 +21,11 @@ async def one_send(settings: dict[str, str]) -> list[str]:
     "connection",
     ["nonsense", "InstrumentationKey=00000000-0000-0000-0000-000000000001;IngestionEndpoint=http://127.0.0.1:9/"],
 )
-async def test_where_telemetry_goes_nowhere_messages_are_delivered_all_the_same(connection: str) -> None:
-    lines = await one_send({"APPLICATIONINSIGHTS_CONNECTION_STRING": connection})
+async def test_where_telemetry_goes_nowhere_messages_are_delivered_all_the_same(
+    connection: str, tmp_path: Path
+) -> None:
+    # What cannot be sent the exporter keeps on disk.
+    lines = await one_send({"APPLICATIONINSIGHTS_CONNECTION_STRING": connection, "TMPDIR": str(tmp_path)})
 
     assert ("telemetry is not exported" in "\n".join(lines)) == (connection == "nonsense")
 

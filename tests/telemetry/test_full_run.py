@@ -14,6 +14,7 @@ from local.insights import InsightsStandIn, Item
 from local.teams import Fault, Person
 from tests.e2e.flow import SECRET, SIGNATURE, Asking, Flows, question
 from tests.stack import SENDS, Stack, ids, until
+from tests.telemetry.names import documented_metrics, documented_spans
 
 PEOPLE = 40
 TRACE = secrets.token_hex(16)
@@ -73,7 +74,7 @@ async def _run(asking: Asking, seen: Seen) -> None:
 async def _ask(asking: Asking, person: Person, seen: Seen) -> None:
     """A flow asks, is refused once when it is to be called, and takes the second call."""
     run = asking.flows.run(503)
-    body = asking.body([person], question(), run=run)
+    body = asking.body([person], question(), run=run, completeWhen="all")
     headers = {"traceparent": f"00-{TRACE}-{secrets.token_hex(8)}-01", "x-functions-key": KEY}
     reply = await asking.stack.request("POST", SENDS, json_body=body, headers=headers)
     seen.sends["question"] = reply.ok(201)["id"]
@@ -149,7 +150,7 @@ def test_a_send_is_one_trace_from_its_post_to_its_callback_and_goes_on_the_flows
     spans = seen.of("question")
 
     assert {span.operation for span in spans} == {TRACE}
-    assert sorted(span.name for span in spans) == ["accept", "answer", "callback", "callback", "deliver"]
+    assert {span.name for span in spans} == {"accept", "deliver", "answer", "end", "callback"}
     (accept,) = [span for span in spans if span.name == "accept"]
     assert {span.parent for span in spans if span is not accept} == {accept.data["id"]}
     assert accept.parent  # the request that the host has told of
@@ -210,14 +211,16 @@ def test_what_is_counted_is_what_happened(seen: Seen) -> None:
     assert total("proactive.answers", outcome="kept") == 1
 
 
-def test_requests_to_teams_are_timed_by_status_under_their_ceiling(seen: Seen) -> None:
+def test_requests_to_teams_are_counted_and_timed_by_status_under_their_ceiling(seen: Seen) -> None:
     (tenant,) = {person.tenant_id for person in seen.people}
-    timed = [item for item in seen.insights.items if item.name == "proactive.teams.duration"]
+    total = seen.insights.total
+    timed = [item for item in seen.insights.items if item.name == "proactive.teams.requests"]
 
     assert {item.properties["bot"] for item in timed} == {"watched"}
-    assert {item.properties["tenant"] for item in timed} <= {tenant, ""}
+    assert {item.properties["tenant"] for item in timed} == {tenant}
     assert {"201", "429", "400", "403", "0"} <= {item.properties["status"] for item in timed}
-    assert sum(item.data["metrics"][0]["count"] for item in timed if item.properties["status"] == "429") == 1
+    assert total("proactive.teams.requests", status="429") == 1
+    assert 0 < total("proactive.teams.seconds", status="201") < 60
     (ceiling,) = {item.data["metrics"][0]["value"] for item in seen.insights.items if item.name == "proactive.ceiling"}
     assert ceiling == 2000
 
@@ -235,6 +238,13 @@ def test_a_look_at_health_tells_how_long_the_queues_are_and_who_waits_there(seen
     assert ages == set(lengths)
     waits = {item.properties["queue"] for item in seen.insights.items if item.name == "proactive.queue.wait"}
     assert {"lanes", "timers", "callbacks", "sends"} <= waits
+
+
+def test_what_came_is_what_is_documented(seen: Seen) -> None:
+    metrics = {item.name: set(item.properties) for item in seen.insights.items if item.kind == "MetricData"}
+
+    assert metrics == {name: keys for name, keys in documented_metrics().items() if name != "proactive.tokens.failed"}
+    assert {span.name for span in seen.insights.spans()} == documented_spans()
 
 
 def test_nothing_of_a_person_or_a_message_is_in_telemetry_or_in_a_log_line(seen: Seen) -> None:

@@ -1,5 +1,8 @@
 """What a span tells of a step: which send it is of, which trace it is in, how it ended; and nothing else."""
 
+import re
+from pathlib import Path
+
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -8,6 +11,7 @@ from opentelemetry.trace import StatusCode, get_current_span
 
 from proactive import telemetry
 from proactive.model import Options, Send
+from tests.telemetry.names import documented_metrics
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE = int(CALLER.split("-")[1], 16)
@@ -112,6 +116,12 @@ def test_a_send_that_was_kept_before_there_were_traces_gets_one(spans: InMemoryS
         pass
 
     assert spans.get_finished_spans()[0].parent is None
+
+
+def test_every_metric_is_documented() -> None:
+    source = Path(telemetry.__file__).read_text(encoding="utf-8")
+
+    assert set(re.findall(r'create_\w+\("([^"]+)"', source)) == set(documented_metrics())
 
 
 @pytest.mark.parametrize(
