@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
 
 def too_long(root: Path) -> list[str]:
     """Return a sentence for each module of ours below `root` that nobody would want to read in one go."""
-    modules = [root / "function_app.py", *(root / "proactive").rglob("*.py"), *(root / "local").rglob("*.py")]
+    folders = (root / folder for folder in ("infra", "local", "proactive"))
+    modules = [root / "function_app.py", *(module for folder in folders for module in folder.rglob("*.py"))]
     lengths = {
         module.relative_to(root): len(module.read_text(encoding="utf-8").splitlines())
         for module in modules
