@@ -12,6 +12,7 @@ import sys
 import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,8 @@ def ask(packages: Mapping[str, str], address: str = _OSV, seconds: float = _SECO
             for package, ids in found.items()
             for known in _merged(package, packages[package], [told[each] for each in sorted(ids)])
         ]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        # All but the first: what answered is not OSV, a network's sign-in page for one.
+    except (OSError, HTTPException, ValueError, LookupError, TypeError, AttributeError) as error:
+        # All but the first two: what answered is not OSV, a network's sign-in page for one.
         raise OutOfReachError(str(error) or type(error).__name__) from error
 
 

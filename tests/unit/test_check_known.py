@@ -12,6 +12,7 @@ from local import check_known
 from local.check_known import ALL, DEPLOYED, ROOT, Known, OutOfReachError, ask, check, check_in_time, judge, pinned
 
 CVE = "CVE-2030-1"
+NO_HTTP = b"220 mail.example ESMTP\r\n"
 
 
 def advisory(name: str, package: str, *events: dict[str, str], **more: Any) -> dict[str, Any]:
@@ -57,6 +58,9 @@ class Handler(BaseHTTPRequestHandler):
         said = self.server.instead
         if said is None:
             said = json.dumps(self.server.answer(self.path, body)).encode()
+        if said == NO_HTTP:
+            self.wfile.write(said)
+            return
         self.send_response(200)
         self.send_header("Content-Length", str(len(said)))
         self.end_headers()
@@ -150,13 +154,14 @@ def out_of_reach(database: Database, how: str) -> str:
         return "http://127.0.0.1:1/v1"
     database.instead = {
         "a sign-in page": b"<html>Sign in to this network</html>",
+        "no HTTP": NO_HTTP,
         "another service": b'{"results": []}',
         "no details": b'{"results": [%s]}' % b", ".join([b'{"vulns": [{"id": "X"}]}'] * len(pinned(ROOT / ALL))),
     }[how]
     return database.address
 
 
-@pytest.mark.parametrize("how", ["nobody listens", "a sign-in page", "another service", "no details"])
+@pytest.mark.parametrize("how", ["nobody listens", "no HTTP", "a sign-in page", "another service", "no details"])
 def test_without_an_answer_make_test_goes_on_and_make_audit_fails(database: Database, capsys, how) -> None:
     address = out_of_reach(database, how)
 
