@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3.13 python3 python; do $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: setup run demo test test-all bench format lock clean
+.PHONY: setup run demo test test-all bench audit checkov format lock clean
 
 setup: .venv/.installed local/node_modules/.installed
 
@@ -35,12 +35,19 @@ test-all: setup
 bench: setup
 	@$(BIN)/python -m local bench
 
+audit: .venv/.installed
+	@$(BIN)/python -m local.check_known --strict
+
+checkov: .venv/.installed
+	@$(BIN)/python -m local.check_infra --strict
+
 format: setup
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 lock: setup
 	@$(BIN)/uv pip compile -q --python-version 3.13 --no-header --annotation-style line --generate-hashes requirements.in -o requirements.txt
 	@$(BIN)/uv pip compile -q --python-version 3.13 --no-header --annotation-style line --generate-hashes requirements-dev.in -o requirements-dev.txt
+	@$(BIN)/uv pip compile -q --python-version 3.13 --no-header --annotation-style line --generate-hashes --overrides infra/checkov/overrides.txt infra/checkov/requirements.in -o infra/checkov/requirements.txt
 
 clean:
 	rm -rf .venv .local local/node_modules

@@ -1,4 +1,4 @@
-"""What `make test` and CI run: format, lint, size of modules, layers and types; the tests when all of these passed."""
+"""What `make test` and CI run: what takes seconds, from the format to checkov; the tests when all of that passed."""
 
 import argparse
 import os
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from local import check_infra, check_known
 from local.check_tests import Part, run_parts
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -35,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
         ("size of modules", _sizes),
         ("layers", lambda: _command(str(Path(sys.executable).with_name("lint-imports")), "--no-logo")),
         ("types", lambda: _module("mypy")),
+        ("vulnerabilities", check_known.check_in_time),
+        ("checkov", lambda: check_infra.check(strict=False)),
     ]
     start = time.monotonic()
     failed = [name for name, check in quick if not _step(name, check)]
@@ -52,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
 
 def too_long(root: Path) -> list[str]:
     """Return a sentence for each module of ours below `root` that nobody would want to read in one go."""
-    modules = [root / "function_app.py", *(root / "proactive").rglob("*.py"), *(root / "local").rglob("*.py")]
+    folders = (root / folder for folder in ("infra", "local", "proactive"))
+    modules = [root / "function_app.py", *(module for folder in folders for module in folder.rglob("*.py"))]
     lengths = {
         module.relative_to(root): len(module.read_text(encoding="utf-8").splitlines())
         for module in modules
