@@ -14,6 +14,7 @@ from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from local.demo_stage import CALLBACK_SECRET, DemoError, Stage
+from local.loopback import serving
 from local.teams import Person
 from local.teams.records import Activity
 
@@ -84,14 +85,9 @@ async def _flow() -> AsyncIterator[_Flow]:
     flow = _Flow()
     app = web.Application()
     app.router.add_post("/workflows/demo/run", flow.take)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        flow.url = f"http://127.0.0.1:{runner.addresses[0][1]}/workflows/demo/run"
+    async with serving(app) as port:
+        flow.url = f"http://127.0.0.1:{port}/workflows/demo/run"
         yield flow
-    finally:
-        await runner.cleanup()
 
 
 async def ask(stage: Stage, people: list[Person]) -> Asked:

@@ -18,9 +18,9 @@ from pydantic.json_schema import GenerateJsonSchema
 from werkzeug.routing import Map
 
 from local.openapi_schemas import ACTIVITY, ANSWERS, COUNT, ID, TEXT, URL, Json, members, ref
+from proactive.body import SendBody
 from proactive.doors import health, messages, ops, outcomes, persons, ui, v1, verbs
 from proactive.problems import TITLES
-from proactive.request import SendBody
 from proactive.verbs import CONTENT
 
 ROOT = Path(__file__).resolve().parents[1]

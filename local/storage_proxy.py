@@ -16,6 +16,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from local.loopback import listen
+
 type Hook = Callable[["Call"], Awaitable[None]]
 
 _LARGEST_BODY = 16 * 1024 * 1024  # bytes; a table transaction may have 4 MiB
@@ -95,11 +97,9 @@ class StorageProxy:
     async def _listen(self, service: str, origin: URL) -> int:
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_route("*", "/{path:.*}", partial(self._hand_on, service, origin))
-        runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=0.5)
+        runner, port = await listen(app, auto_decompress=False)
         self._runners.append(runner)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
-        return int(runner.addresses[0][1])
+        return port
 
     async def _hand_on(self, service: str, origin: URL, request: web.Request) -> web.Response:
         call = Call(service, request.method, _kind(service, request.path))

@@ -49,12 +49,9 @@ class ReplyReader:
         """Take what has come; return the answer once it is whole. Raises `MalformedReplyError`."""
         self._said = self._said + data if self._said else data
         while not self._status:
-            head, found, rest = self._said.partition(b"\r\n\r\n")
-            if not found:
-                if len(head) > _LARGEST_HEAD:
-                    raise MalformedReplyError
+            head = self._read_until(b"\r\n\r\n")
+            if head is None:
                 return None
-            self._said = rest
             self._read_head(head)
         whole = self._read_chunks() if self._chunked else self._read_plain()
         if whole or len(self._body) > self._largest:
@@ -65,6 +62,16 @@ class ReplyReader:
     def end(self) -> Reply | None:
         """Return the answer that the end of its connection completes, if there is one."""
         return Reply(self._status, self._fields, self._body) if self._status and self._left is None else None
+
+    def _read_until(self, end: bytes) -> bytes | None:
+        """Return what stands before `end` and pass over both, or None while that has not come."""
+        part, found, rest = self._said.partition(end)
+        if found:
+            self._said = rest
+            return part
+        if len(part) > _LARGEST_HEAD:
+            raise MalformedReplyError
+        return None
 
     def _read_head(self, head: bytes) -> None:
         first, *lines = head.split(b"\r\n")
@@ -124,12 +131,9 @@ class ReplyReader:
                 self._in_chunk = True
                 if self._left:
                     return False
-            line, found, rest = self._said.partition(b"\r\n")
-            if not found:
-                if len(line) > _LARGEST_HEAD:
-                    raise MalformedReplyError
+            line = self._read_until(b"\r\n")
+            if line is None:
                 return False
-            self._said = rest
             if self._trailing:
                 if not line:
                     return True

@@ -21,7 +21,6 @@ from proactive.service import Service
 from proactive.store.account import Row
 from proactive.store.answers import CANCELLED, RESPONDED, End, place_of
 from proactive.store.callbacks import COMPLETED, Callback
-from proactive.store.chunks import delivered_by
 from proactive.times import write_moment
 
 _FIRST_RESULTS = 100
@@ -119,9 +118,7 @@ async def results(
         answers = await service.answers.of_chunk(send.id, chunk.number) if send.wait else {}
         for number in range(place if chunk.number == first else 0, len(chunk.people)):
             answer = answers.get(number)
-            result = chunk.result(number)
-            if answer and result.state is not State.DELIVERED:
-                result = delivered_by(answer, result)
+            result = chunk.result_with(number, answer)
             if states and result.state not in states:
                 continue
             if len(found) == top:

@@ -1,127 +1,20 @@
 """A request to send, checked: every field of the contract, all errors at once, each with its JSON pointer."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictInt,
-    StrictStr,
-    ValidationError,
-    WithJsonSchema,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import ValidationError
 
 from proactive import cards
+from proactive.body import SendBody, field_errors, without_nulls
 from proactive.content import activity_of, size_error
-from proactive.filling import MOST_DATA, MOST_OWN_DATA, card_errors, data_error, text_errors
+from proactive.entries import read_entries
+from proactive.filling import MOST_DATA, card_errors, data_error, text_errors
 from proactive.jsontext import parse
 from proactive.marks import submit_actions
-from proactive.model import Entry, Options, Request, Wait
-from proactive.problems import FieldError, ProblemError, pointer
+from proactive.model import Options, Request, Wait
+from proactive.problems import FieldError, ProblemError
 from proactive.times import DAY, MINUTE, read_duration, read_moment
-
-MAX_ENTRIES = 100_000
-MAX_NAME = 256
-_MAX_TEXT = 1_000_000
-
-_Text = Annotated[StrictStr, Field(max_length=_MAX_TEXT)]
-_Duration = Annotated[StrictStr, Field(json_schema_extra={"format": "duration"})]
-_PERSON: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_NAME}
-_OWN_DATA: dict[str, Any] = {"type": "object", "description": "Laid over `data`, member by member"}
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, validate_by_name=False, validate_by_alias=True)
-
-
-class _Message(_Strict):
-    text: Annotated[_Text, Field(min_length=1)]
-    format: Literal["markdown", "plain", "xml"] = "markdown"
-
-
-def _also_text(schema: dict[str, Any]) -> None:
-    """Let the schema of `message` allow the short form, a text."""
-    schema["anyOf"].append({"type": "string", "minLength": 1, "maxLength": _MAX_TEXT})
-
-
-class _Wait(_Strict):
-    update_message: Annotated[
-        Any, WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "object"}]})
-    ] = "Thanks for your response!"
-    timeout: _Duration = "P30D"
-    complete_when: Literal["first", "all", "each"] = "first"
-
-
-class _Options(_Strict):
-    label_as_notification: StrictBool = False
-    if_chat_is_active: Literal["send", "dontSendAndSucceed", "dontSendAndFail", "postpone"] = "send"
-    if_bot_not_installed: Literal["fail", "succeedWithStatusCode", "install"] = "fail"
-    if_outcome_unknown: Literal["resend", "leave"] = "resend"
-    parallelism: Annotated[StrictInt, Field(ge=1, le=50)] = 20
-    deliver_within: _Duration = "PT24H"
-
-
-class SendBody(_Strict):
-    """The body of `POST /api/v1/sends`, and of a message on the queue `sends`."""
-
-    bot: Annotated[StrictStr, Field(max_length=64)] = ""
-    tenant: Annotated[StrictStr, Field(max_length=64)] = ""
-    recipients: Annotated[
-        Any,
-        WithJsonSchema(
-            {
-                "description": "People, or one text with ';' between them",
-                "anyOf": [
-                    {"type": "string", "minLength": 1},
-                    {
-                        "type": "array",
-                        "minItems": 1,
-                        "maxItems": MAX_ENTRIES,
-                        "items": {
-                            "anyOf": [
-                                _PERSON,
-                                *(
-                                    {
-                                        "type": "object",
-                                        "properties": {name: kind, **own},
-                                        "required": [name],
-                                        "additionalProperties": False,
-                                    }
-                                    for name, kind, own in (
-                                        ("user", _PERSON, {"data": _OWN_DATA}),
-                                        ("group", _PERSON, {"data": _OWN_DATA}),
-                                        ("team", _PERSON, {"data": _OWN_DATA}),
-                                        ("everyone", {"const": True}, {}),
-                                    )
-                                ),
-                            ]
-                        },
-                    },
-                ],
-            }
-        ),
-    ]
-    message: Annotated[
-        _Message | None, BeforeValidator(lambda value: {"text": value} if isinstance(value, str) else value)
-    ] = Field(None, json_schema_extra=_also_text)
-    card: Annotated[
-        Any,
-        WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}], "description": "An Adaptive Card"}),
-    ] = None
-    summary: Annotated[StrictStr, Field(max_length=1024)] = ""
-    data: Annotated[
-        Any, WithJsonSchema({"type": "object", "description": "What fills a card or message that is a template"})
-    ] = None
-    wait: _Wait | None = None
-    callback_url: Annotated[StrictStr, Field(max_length=4096)] | None = None
-    send_at: Annotated[StrictStr, Field(json_schema_extra={"format": "date-time"})] | None = None
-    options: _Options = Field(default_factory=_Options)
-    dry_run: StrictBool = False
 
 
 def read(body: Any, *, now: float, largest: int, url_error: Callable[[str], str | None] = lambda _: None) -> Request:
@@ -133,14 +26,14 @@ def read(body: Any, *, now: float, largest: int, url_error: Callable[[str], str 
     """
     if not isinstance(body, Mapping):
         raise ProblemError(400, "The body must be a JSON object.", [FieldError("", "Give an object with recipients.")])
-    body = _without_nulls(body)
+    body = without_nulls(body)
     errors: list[FieldError] = []
     parsed: SendBody | None = None
     try:
         parsed = SendBody.model_validate({"recipients": None, **body})
     except ValidationError as failure:
-        errors += [_field_error(error, body) for error in failure.errors(include_url=False, include_context=False)]
-    entries = list(_recipients(body.get("recipients"), errors))
+        errors += field_errors(failure, body)
+    entries = list(read_entries(body.get("recipients"), errors))
     too_large: list[FieldError] = []
     if "data" in body and (wrong := data_error(body["data"], MOST_DATA)):
         errors.append(FieldError("/data", wrong))
@@ -194,81 +87,9 @@ def read(body: Any, *, now: float, largest: int, url_error: Callable[[str], str 
     )
 
 
-def _without_nulls(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out known fields that are null: flows hand over null for an optional field that was left empty."""
-
-    def given(part: Mapping[str, Any], model: type[_Strict]) -> dict[str, Any]:
-        known = {field.alias for field in model.model_fields.values()}
-        return {name: value for name, value in part.items() if value is not None or name not in known}
-
-    parts: dict[str, type[_Strict]] = {"options": _Options, "wait": _Wait}
-    return {
-        name: given(value, parts[name]) if name in parts and isinstance(value, Mapping) else value
-        for name, value in given(body, SendBody).items()
-    }
-
-
-def _field_error(error: Any, body: Mapping[str, Any]) -> FieldError:
-    location = error["loc"]
-    if location[:1] == ("message",) and isinstance(body.get("message"), str):
-        location = ("message",)  # the short form has no members
-    if error["type"] == "extra_forbidden":
-        detail = "There is no such field: correct its name or leave it out."
-    elif error["type"] == "model_type":
-        detail = (
-            "It should be an object." if location != ("message",) else "It should be a text, or an object with text."
-        )
-    else:
-        detail = error["msg"].replace("Input should", "It should").replace("String should", "It should") + "."
-    return FieldError(pointer(*location), detail)
-
-
 def _distinct(errors: list[FieldError]) -> list[FieldError]:
     """Keep the first sentence about each field: a union reports every member that did not fit."""
     return list({error.pointer: error for error in reversed(errors)}.values())[::-1][:100]
-
-
-def _recipients(value: Any, errors: list[FieldError]) -> Iterable[Entry]:
-    if isinstance(value, str):
-        value = [part for part in value.split(";") if part.strip()]
-    if not isinstance(value, list) or not value:
-        errors.append(FieldError("/recipients", "Name at least one recipient: an array, or a text with ';' between."))
-        return
-    if len(value) > MAX_ENTRIES:
-        errors.append(FieldError("/recipients", f"At most {MAX_ENTRIES} recipients a send: divide them among several."))
-        return
-    for number, item in enumerate(value):
-        entry = _entry(item)
-        if isinstance(entry, Entry):
-            yield entry
-        else:
-            where, detail = entry
-            errors.append(FieldError(pointer("recipients", number, *where), detail))
-
-
-def _entry(item: Any) -> Entry | tuple[tuple[str, ...], str]:
-    if isinstance(item, str):
-        return Entry("person", item.strip()) if _named(item) else ((), f"Give 1 to {MAX_NAME} characters.")
-    own = item.get("data") if isinstance(item, dict) else None
-    if not isinstance(item, dict) or len(item.keys() - {"data"}) != 1:
-        return (), 'Give a text, {"user"}, {"group"}, {"team"} or {"everyone": true}.'
-    if own is not None and (wrong := data_error(own, MOST_OWN_DATA)):
-        return ("data",), wrong
-    kind = next(name for name in item if name != "data")
-    value = item[kind]
-    if kind == "everyone" and own is not None:
-        return ("data",), "Data for everyone stand beside recipients: give data there."
-    if kind == "everyone":
-        return Entry("everyone") if value is True else (("everyone",), "It should be true.")
-    if kind in ("user", "group", "team"):
-        if not isinstance(value, str) or not _named(value):
-            return (kind,), f"It should be a text of 1 to {MAX_NAME} characters."
-        return Entry(kind, value.strip(), own)
-    return (kind,), "There is no such kind of recipient: user, group, team and everyone are."
-
-
-def _named(text: str) -> bool:
-    return bool(text.strip()) and len(text) <= MAX_NAME
 
 
 def _update_message(

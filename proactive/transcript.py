@@ -11,7 +11,6 @@ from proactive.made_out import made_out
 from proactive.model import Recipient, Result, Send, State
 from proactive.service import Service
 from proactive.store.answers import Place
-from proactive.store.chunks import delivered_by
 from proactive.store.conversations import Conversation
 from proactive.store.days import Listed, Position
 from proactive.store.persons import Subject, alias_key
@@ -92,9 +91,7 @@ async def _told(service: Service, listed: Listed, subject: Subject) -> dict[str,
         return _body(service, send, send.activity, Result(State.PENDING), None) if named else None
     for chunk, (n, *_) in await service.traces.chunks(send.id, subject, send.plan):
         answer = await service.answers.get(send.id, Place(chunk.number, n)) if send.wait else None
-        result = chunk.result(n)
-        if answer and result.state is not State.DELIVERED:
-            result = delivered_by(answer, result)
+        result = chunk.result_with(n, answer)
         known = await service.conversations.get(send.bot, send.tenant, subject.user) if send.data is not None else None
         return _body(service, send, made_out(service, send, chunk.people[n], known), result, answer)
     return None

@@ -2,12 +2,12 @@
 
 import argparse
 import asyncio
-import signal
 from contextlib import AsyncExitStack
 
 from local.graph.installs import TellTeams
 from local.graph.organisation import sample
 from local.graph.server import GraphStandIn
+from local.standalone import stop_signal
 from local.teams.crowd import Crowd
 from local.teams.people import BOT, CONTOSO
 from local.teams.remote import connect
@@ -27,10 +27,7 @@ def _arguments() -> argparse.Namespace:
 
 
 async def _serve(given: argparse.Namespace) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
+    stop = stop_signal()
     made = sample(given.people, tenant=given.tenant, app_id=given.app_id)
     async with AsyncExitStack() as stack:
         told = None

@@ -1,22 +1,18 @@
 """The stand-in's own methods as JSON under `/_control/`, and the stand-in in a process of its own, driven by them."""
 
-import asyncio
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import web
 
 from local.graph.faults import GraphFault
+from local.standalone import spawned
 
 if TYPE_CHECKING:
     from local.graph.server import GraphStandIn
-
-_ROOT = Path(__file__).parents[2]
 
 _METHODS: dict[str, Callable[["GraphStandIn", dict[str, Any]], object]] = {
     "fault": lambda there, given: there.fault(GraphFault(**given)),
@@ -78,17 +74,5 @@ class RemoteGraph:
 @asynccontextmanager
 async def spawn(*arguments: str) -> AsyncIterator[RemoteGraph]:
     """Start `python -m local.graph` with these arguments, drive it, and stop it at the end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "local.graph", *arguments, stdout=asyncio.subprocess.PIPE, cwd=_ROOT
-    )
-    try:
-        assert process.stdout is not None  # noqa: S101 - for the type checker: it was asked for above
-        base_url = (await process.stdout.readline()).decode().strip()
-        if not base_url:
-            raise RuntimeError("the stand-in did not start; its reason stands on standard error")
-        async with aiohttp.ClientSession() as session:
-            yield RemoteGraph(base_url, session)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+    async with spawned("local.graph", *arguments) as base_url, aiohttp.ClientSession() as session:
+        yield RemoteGraph(base_url, session)

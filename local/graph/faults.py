@@ -1,10 +1,10 @@
 """Misbehaviour on demand, as in `local.teams.faults`: errors, cut connections and slowness, for chosen requests."""
 
-import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from local.graph.errors import Answer, refuse, usual_code
+from local.schedule import Schedule
 
 Kind = Literal["user", "users", "groups", "group", "members", "team", "install", "installed", "chat", "batch"]
 
@@ -56,46 +56,10 @@ class GraphFault:
         return refuse(code, self.message, status=self.status, retry_after=self.retry_after)
 
 
-@dataclass(slots=True)
-class _Armed:
-    fault: GraphFault
-    chance: random.Random
-    seen: int = 0
-    hits: int = 0
-
-    def strikes(self, kind: Kind, asked: str) -> bool:
-        fault = self.fault
-        if fault.kind not in (None, kind) or fault.about not in asked or self.hits == fault.times:
-            return False
-        self.seen += 1
-        if self.seen < fault.nth or (fault.probability < 1 and self.chance.random() >= fault.probability):
-            return False
-        self.hits += 1
-        return True
-
-
-@dataclass(slots=True)
-class GraphFaults:
-    """The faults in force. The first one that fits a request is the one that happens."""
-
-    _all: list[_Armed] = field(default_factory=list)
-    _live: list[_Armed] = field(default_factory=list)
-
-    def add(self, fault: GraphFault) -> int:
-        """Arm a fault and return its number."""
-        armed = _Armed(fault, random.Random(fault.seed))  # noqa: S311 - a repeatable schedule, not a secret
-        self._all.append(armed)
-        self._live.append(armed)
-        return len(self._all) - 1
-
-    def hits(self, number: int) -> int:
-        """Return how many requests the fault with this number has hit."""
-        return self._all[number].hits
-
-    def clear(self) -> None:
-        """Disarm them all; the numbers keep their hits."""
-        self._live.clear()
+class GraphFaults(Schedule[GraphFault]):
+    """The faults in force."""
 
     def strike(self, kind: Kind, asked: str) -> GraphFault | None:
         """Return the fault that hits this request, if one does."""
-        return next((armed.fault for armed in self._live if armed.strikes(kind, asked)), None)
+        armed = self.first(lambda fault: fault.kind in (None, kind) and fault.about in asked)
+        return armed.fault if armed else None

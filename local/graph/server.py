@@ -16,6 +16,7 @@ from local.graph.errors import JSON, Answer, refuse
 from local.graph.faults import GraphFault, GraphFaults
 from local.graph.organisation import Organisation, TeamsApp, User
 from local.graph.rules import Asked, Rules, route
+from local.loopback import listen
 from local.teams.door import hang_up
 
 MOST_IN_BATCH = 20
@@ -126,11 +127,7 @@ class GraphStandIn:
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.add_routes(control.routes(self))
         app.router.add_route("*", "/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=1024)
-        await site.start()
-        self._port = self._runner.addresses[0][1]
+        self._runner, self._port = await listen(app, self._port)
         return self
 
     async def __aexit__(

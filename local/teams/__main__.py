@@ -2,8 +2,8 @@
 
 import argparse
 import asyncio
-import signal
 
+from local.standalone import stop_signal
 from local.teams.payload import MAX_MESSAGE_BYTES
 from local.teams.people import BOT, CONTOSO, people
 from local.teams.server import TeamsStandIn
@@ -26,10 +26,7 @@ def _arguments() -> argparse.Namespace:
 
 
 async def _serve(given: argparse.Namespace) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
+    stop = stop_signal()
     teams = TeamsStandIn(
         port=given.port,
         rate=given.rate or None,

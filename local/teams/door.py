@@ -86,7 +86,7 @@ class Door:
     async def _answer(self, request: Request, http: web.Request) -> Answer | None:
         chat = self._connector.locate(request)
         answer = self._connector.throttle(chat) if chat else None
-        if answer is None and self._faults:
+        if answer is None:
             struck = self._faults.strike(request.operation, request.conversation_id, chat)
             if struck:
                 return await self._misbehave(struck, request, http)

@@ -1,9 +1,9 @@
 """Misbehaviour on demand: errors, lost answers, cut connections and slowness, each for chosen requests."""
 
-import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from local.schedule import Schedule
 from local.teams.directory import Chat
 from local.teams.errors import Answer, Shape, refuse, usual_code
 
@@ -77,62 +77,22 @@ class Struck(NamedTuple):
     delay: float
 
 
-@dataclass(slots=True)
-class _Armed:
-    fault: Fault
-    chance: random.Random
-    seen: int = 0
-    hits: int = 0
-
-    def strikes(self, operation: Operation, conversation_id: str, chat: Chat | None) -> bool:
-        fault = self.fault
-        if fault.operation is not None and fault.operation != operation:
-            return False
-        if fault.conversation is not None and fault.conversation != conversation_id:
-            return False
-        if fault.person is not None and not (chat and any(p.answers_to(fault.person) for p in chat.members)):
-            return False
-        self.seen += 1
-        if self.seen < fault.nth or (fault.probability < 1 and self.chance.random() >= fault.probability):
-            return False
-        self.hits += 1
-        return True
-
-
-@dataclass(slots=True)
-class Faults:
-    """The faults in force. The first one that fits a request is the one that happens."""
-
-    _all: list[_Armed] = field(default_factory=list)
-    _live: list[_Armed] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self._live)
-
-    def add(self, fault: Fault) -> int:
-        """Arm a fault and return its number."""
-        armed = _Armed(fault, random.Random(fault.seed))  # noqa: S311 - a repeatable schedule, not a secret
-        self._all.append(armed)
-        self._live.append(armed)
-        return len(self._all) - 1
-
-    def hits(self, number: int) -> int:
-        """Return how many requests the fault with this number has hit."""
-        return self._all[number].hits
-
-    def clear(self) -> None:
-        """Disarm them all; the numbers keep their hits."""
-        self._live.clear()
+class Faults(Schedule[Fault]):
+    """The faults in force."""
 
     def strike(self, operation: Operation, conversation_id: str, chat: Chat | None) -> Struck | None:
         """Return the fault that hits this request, if one does."""
-        for armed in self._live:
-            if armed.strikes(operation, conversation_id, chat):
-                if armed.hits == armed.fault.times:
-                    self._live.remove(armed)
-                jitter = armed.fault.jitter and armed.chance.uniform(0, armed.fault.jitter)
-                return Struck(armed.fault, armed.fault.delay + jitter)
-        return None
+
+        def fits(fault: Fault) -> bool:
+            if fault.operation not in (None, operation) or fault.conversation not in (None, conversation_id):
+                return False
+            return fault.person is None or (chat is not None and any(p.answers_to(fault.person) for p in chat.members))
+
+        armed = self.first(fits)
+        if armed is None:
+            return None
+        jitter = armed.fault.jitter and armed.chance.uniform(0, armed.fault.jitter)
+        return Struck(armed.fault, armed.fault.delay + jitter)
 
 
 def bad_weather(seed: int, share: float = 0.1) -> list[Fault]:

@@ -1,24 +1,21 @@
 """The stand-in in a process of its own, so that it takes no time from the service under test."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from itertools import batched
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from local.standalone import spawned
 from local.teams.control import read_received, write_person
 from local.teams.directory import UNINSTALLED
 from local.teams.errors import Shape
 from local.teams.faults import Fault
 from local.teams.people import Group, Person
 from local.teams.records import Activity, Received, Stats
-
-_ROOT = Path(__file__).parents[2]
 
 
 class RemoteTeams:
@@ -116,17 +113,5 @@ async def connect(service_url: str) -> AsyncIterator[RemoteTeams]:
 @asynccontextmanager
 async def spawn(*arguments: str) -> AsyncIterator[RemoteTeams]:
     """Start `python -m local.teams` with these arguments, drive it, and stop it at the end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "local.teams", *arguments, stdout=asyncio.subprocess.PIPE, cwd=_ROOT
-    )
-    try:
-        assert process.stdout is not None  # noqa: S101 - for the type checker: it was asked for above
-        service_url = (await process.stdout.readline()).decode().strip()
-        if not service_url:
-            raise RuntimeError("the stand-in did not start; its reason stands on standard error")
-        async with connect(service_url) as teams:
-            yield teams
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+    async with spawned("local.teams", *arguments) as service_url, connect(service_url) as teams:
+        yield teams

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
+from local.loopback import listen
 from local.teams import control
 from local.teams.connector import Connector, RosterField
 from local.teams.directory import UNINSTALLED, Directory
@@ -205,12 +206,7 @@ class TeamsStandIn:
         app.add_routes(control.routes(self))
         if self._issuer is not None:
             app.add_routes(self._issuer.routes())
-        # A person in a hurry to stop the demo does not wait for a slow answer.
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=1024)
-        await site.start()
-        self._port = self._runner.addresses[0][1]
+        self._runner, self._port = await listen(app, self._port)
         return self
 
     async def __aexit__(

@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from proactive.entries import MAX_NAME
 from proactive.memory import refused
 from proactive.model import Entry
 from proactive.people import resolve
 from proactive.problems import FieldError, ProblemError
-from proactive.request import MAX_NAME
 from proactive.service import Service
 from proactive.settings import Bot
 from proactive.store.conversations import Conversation

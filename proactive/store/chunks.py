@@ -70,6 +70,11 @@ class Chunk:
         known = self.results.get(number)
         return known or Result(State.SENDING if number < self.marked else State.PENDING)
 
+    def result_with(self, number: int, answer: dict[str, Any] | None) -> Result:
+        """Return how it stands with somebody who may have answered, which shows the delivery."""
+        result = self.result(number)
+        return delivered_by(answer, result) if answer and result.state is not State.DELIVERED else result
+
     def all_answered(self, numbers: Container[int]) -> bool:
         """Whether `numbers` holds everybody whom the message has reached, and nobody else may still get it."""
         states = ((n, self.result(n).state) for n in range(len(self.people)))

@@ -1,6 +1,6 @@
 """Functions of arrays, and of what is read like one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cmp_to_key
 from typing import Any, Final
 
@@ -8,6 +8,7 @@ from proactive.templating.operators import compare
 from proactive.templating.values import (
     MISSING,
     ExpressionError,
+    Functions,
     Scope,
     array,
     as_json,
@@ -201,7 +202,7 @@ def _merge(scope: Scope, *values: Any) -> dict[str, Any]:
     return made
 
 
-TABLE: Final[Mapping[str, tuple[Callable[..., Any], int, int]]] = {
+TABLE: Final[Functions] = {
     "contains": (_contains, 2, 2),
     "first": (_first, 1, 1),
     "last": (_last, 1, 1),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from proactive.templating.values import ExpressionError, Scope, is_number, number, text, whole
+from proactive.templating.values import ExpressionError, Functions, Scope, is_number, number, text, whole
 
 _STANDARD: Final[Mapping[str, str]] = {
     "d": "M/d/yyyy",
@@ -232,7 +232,7 @@ def _is_moment(_: Scope, value: Any) -> bool:
         return False
 
 
-TABLE: Final[Mapping[str, tuple[Callable[..., Any], int, int]]] = {
+TABLE: Final[Functions] = {
     "utcNow": (lambda scope, pattern=None, locale=None: shown(scope, scope.now, pattern, locale), 0, 2),
     "formatDateTime": (lambda s, at, pattern=None, locale=None: shown(s, _at(at), pattern, locale), 1, 3),
     "formatEpoch": (_epoch, 1, 3),

@@ -7,7 +7,17 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any, Final
 
 from proactive.templating.operators import BINARY, divide, multiply, power, remainder, subtract
-from proactive.templating.values import ExpressionError, Scope, checked, is_number, same, text, whole, written
+from proactive.templating.values import (
+    ExpressionError,
+    Functions,
+    Scope,
+    checked,
+    is_number,
+    same,
+    text,
+    whole,
+    written,
+)
 from proactive.templating.values import number as number_of
 
 _MOST_DIGITS: Final = 15
@@ -120,7 +130,7 @@ def _many(name: str, work: Callable[[Scope, Any, Any], Any]) -> Callable[..., An
     return run
 
 
-TABLE: Final[Mapping[str, tuple[Callable[..., Any], int, int]]] = {
+TABLE: Final[Functions] = {
     "abs": (lambda _, value: abs(number_of(value, "abs")), 1, 1),
     "sub": (_many("sub", subtract), 2, -1),
     "mul": (_many("mul", multiply), 2, -1),

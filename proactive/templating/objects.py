@@ -1,12 +1,13 @@
 """Functions of objects, of types, and of JSON as text."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from proactive.jsontext import parse
 from proactive.problems import ProblemError
 from proactive.templating.values import (
     ExpressionError,
+    Functions,
     Scope,
     as_json,
     depth,
@@ -57,7 +58,7 @@ def _empty(_: Scope, value: Any) -> bool:
     return value is None or (isinstance(value, str | list | dict) and not value)
 
 
-TABLE: Final[Mapping[str, tuple[Callable[..., Any], int, int]]] = {
+TABLE: Final[Functions] = {
     "json": (_json, 1, 1),
     "jsonStringify": (as_json, 1, 1),
     "getProperty": (_get, 1, 2),

@@ -3,12 +3,12 @@
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
 from proactive.templating.operators import add, joined
-from proactive.templating.values import ExpressionError, Scope, same, text, whole, written
+from proactive.templating.values import ExpressionError, Functions, Scope, same, text, whole, written
 
 _DATA_URI: Final = "data:text/plain;charset=utf-8;base64,"
 
@@ -175,7 +175,7 @@ def _uri(name: str) -> Callable[[Scope, Any], Any]:
     return part
 
 
-TABLE: Final[Mapping[str, tuple[Callable[..., Any], int, int]]] = {
+TABLE: Final[Functions] = {
     "length": (_length, 1, 1),
     "replace": (_replace, 3, 3),
     "replaceIgnoreCase": (_replace_ignore_case, 3, 3),

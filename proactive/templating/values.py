@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -12,6 +12,9 @@ MOST_CHARACTERS: Final = 300_000  # of all texts that the functions of one expan
 _LONGEST_NUMBER: Final = 2**63  # beyond it whole numbers count as floating ones, as they do in the SDKs
 _EXACT: Final = 2**53
 _DIGITS: Final = 300  # beyond it a number is no float any more
+
+# By name: what a function does, and the fewest and the most arguments it takes; -1 for any number of them.
+type Functions = Mapping[str, tuple[Callable[..., Any], int, int]]
 
 
 class ExpressionError(Exception):

@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp import web
 
 from local.azurite import azurite
+from local.loopback import serving
 from local.processes import Child
 
 _ROOT = Path(__file__).parents[2]
@@ -58,14 +59,9 @@ async def flow(*refusals: int) -> AsyncIterator[Flow]:
     called = Flow(list(refusals))
     app = web.Application()
     app.router.add_post("/workflows/run", called.take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    called.url = f"http://127.0.0.1:{runner.addresses[0][1]}/workflows/run?sig=secret"
-    try:
+    async with serving(app) as port:
+        called.url = f"http://127.0.0.1:{port}/workflows/run?sig=secret"
         yield called
-    finally:
-        await runner.cleanup()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from local.loopback import listen
 from local.teams import Person, TeamsStandIn
 from local.teams.people import people as crowd_of
 from proactive.accept import accept, send_id
@@ -62,10 +63,8 @@ class Town:
         await self.teams.__aenter__()
         app = web.Application()
         app.router.add_post("/run", self._take)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.flow_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/run"
+        self._runner, port = await listen(app)
+        self.flow_url = f"http://127.0.0.1:{port}/run"
         await self.house.service.account.ensure()
         met = self.people[: NEVER_MET.start]
         await self.house.knows(met, bot_id=f"28:{met[0].app_id}")

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
+from local.loopback import serving
 from tests.cli.conftest import run
 from tests.stack import ROOT
 
@@ -31,14 +32,8 @@ async def server(*answers: web.Response) -> AsyncIterator[tuple[str, list[web.Re
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}", seen
-    finally:
-        await runner.cleanup()
+    async with serving(app) as port:
+        yield f"http://127.0.0.1:{port}", seen
 
 
 async def ended(*arguments: str, url: str = "http://127.0.0.1:9", **env: str):

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from local.teams import Fault
+from proactive.body import SendBody
 from proactive.cli.send import send
-from proactive.request import SendBody
 from tests.cli.conftest import on_a_terminal
 from tests.stack import CARDS, card, until
 

@@ -1,8 +1,6 @@
 """What the connector's routes do is what the Swagger file says, whatever is asked of them."""
 
-import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,11 +9,8 @@ import pytest
 
 from local import connector
 from tests.e2e.flow import Flows
+from tests.fuzz.documented import ask_whatever, closed
 from tests.stack import Stack
-
-SEED, EXAMPLES = "20261201", "15"
-CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
-          "response_schema_conformance", "unsupported_method")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -23,16 +18,6 @@ async def fuzzed() -> AsyncIterator[Stack]:
     async with Stack.running(settings={"PROACTIVE_BOT_NAME": "fuzz"}) as stack:
         await stack.join(1)
         yield stack
-
-
-def closed(node: Any) -> Any:
-    """Return the document with no place for members that it does not name, so that none goes unnoticed."""
-    if isinstance(node, list):
-        return [closed(inner) for inner in node]
-    if not isinstance(node, dict):
-        return node
-    inside = {name: closed(inner) for name, inner in node.items()}
-    return {"additionalProperties": False, **inside} if isinstance(node.get("properties"), dict) else inside
 
 
 def reachable(document: Any, send: str, person: str, url: str) -> Any:
@@ -61,17 +46,6 @@ async def test_whatever_is_asked_the_answer_is_documented(fuzzed, tmp_path):
         document["schemes"] = ["http"]
         file = tmp_path / "apiDefinition.swagger.json"
         file.write_text(json.dumps(document))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "schemathesis.cli", "run", str(file), "--url", fuzzed.url, "--no-color",
-            "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES,
-            "--seed", SEED, "--generation-deterministic", "--no-shrink", "--header", "Prefer: wait=1",
-            "--suppress-health-check", "all", "--warnings", "off", "--request-timeout", "30", "--continue-on-failure",
-            cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        try:
-            said, _ = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-    assert process.returncode == 0, said.decode()
+        await ask_whatever(
+            file, fuzzed.url, "--header", "Prefer: wait=1", phases="examples,coverage,fuzzing", examples=15
+        )

@@ -20,6 +20,7 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
+from local.loopback import serving
 from local.teams import Person
 from tests.stack import SENDS, Reply, Stack, ids, until
 
@@ -125,14 +126,8 @@ class Flows:
         """Listen on a free port."""
         app = web.Application(client_max_size=2**24)
         app.router.add_route("*", "/{path:.*}", self._take)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self._port = runner.addresses[0][1]
-        try:
+        async with serving(app) as self._port:
             yield self
-        finally:
-            await runner.cleanup()
 
     def run(self, *answers: Says | int) -> Run:
         """Return a new run, which answers like this."""

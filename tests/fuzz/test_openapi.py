@@ -1,8 +1,6 @@
 """What the doors do is what their OpenAPI document says, whatever is asked of them."""
 
-import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,23 +9,11 @@ import jsonschema_rs
 import pytest
 
 from local import openapi
+from tests.fuzz.documented import ask_whatever, closed
 from tests.stack import SENDS, Reply, Stack, ids, until
 
-SEED, EXAMPLES = "20261201", "10"
-CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
-          "response_schema_conformance", "unsupported_method")  # fmt: skip
 BOT = "fuzz"
 DOCUMENT = openapi.document()
-
-
-def closed(node: Any) -> Any:
-    """Return the document with no place for members that it does not name, so that none goes unnoticed."""
-    if isinstance(node, list):
-        return [closed(inner) for inner in node]
-    if not isinstance(node, dict):
-        return node
-    inside = {name: closed(inner) for name, inner in node.items()}
-    return {"additionalProperties": False, **inside} if isinstance(node.get("properties"), dict) else inside
 
 
 @pytest.fixture(scope="module")
@@ -152,17 +138,4 @@ async def test_whatever_is_asked_the_answer_is_documented(fuzzed, tmp_path):
     known = {"send": send, "bot": BOT, "user": ada.object_id, "id": send, "secret": secret}
     document = tmp_path / "openapi.json"
     document.write_text(json.dumps(reachable(closed(DOCUMENT), known)))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "schemathesis.cli", "run", str(document), "--url", fuzzed.url, "--no-color",
-        "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing,stateful", "--max-examples", EXAMPLES,
-        "--seed", SEED, "--generation-deterministic", "--no-shrink",
-        "--suppress-health-check", "all", "--warnings", "off", "--request-timeout", "30", "--continue-on-failure",
-        cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    try:
-        said, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, said.decode()
+    await ask_whatever(document, fuzzed.url, phases="examples,coverage,fuzzing,stateful", examples=10)

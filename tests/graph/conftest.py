@@ -2,23 +2,16 @@
 
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 
 from local.graph import GraphStandIn, Sample, sample
 from proactive.graph import Graph
 from tests.teams.botside import Clock
-from tests.teams.conftest import endpoint  # noqa: F401 - the same fixture here
+from tests.teams.conftest import endpoint, session  # noqa: F401 - the same fixtures here
 
 
 async def no_token(tenant: str) -> str:
     return ""
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
-        yield session
 
 
 @pytest.fixture

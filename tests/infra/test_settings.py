@@ -1,4 +1,4 @@
-"""The settings of Bicep, settings.py, docs/settings.md and local.settings.example.json are the same set."""
+"""The settings of Bicep, proactive/settings, docs/settings.md and local.settings.example.json are the same set."""
 
 import ast
 import json
@@ -15,10 +15,11 @@ TELEMETRY = {"APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHE
 
 
 def read_by_the_app() -> set[str]:
-    """Return the names that settings.py asks the environment for, as the first argument of a call."""
-    source = ast.parse((ROOT / "proactive" / "settings.py").read_text("utf-8"))
+    """Return the names that the app asks the environment for, as the first argument of a call."""
+    sources = [ast.parse(path.read_text("utf-8")) for path in (ROOT / "proactive" / "settings").glob("*.py")]
     asked = {
         call.args[0].value
+        for source in sources
         for call in ast.walk(source)
         if isinstance(call, ast.Call) and call.args and isinstance(call.args[0], ast.Constant)
     }

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from proactive.settings import _CALLBACK_HOSTS, Settings
+from proactive.settings import Settings
+from proactive.settings.callbacks import CALLBACK_HOSTS
 from tests.infra.bicep import BICEP, PARAMETERS, ROOT, Deployment, nodes, parameter_values, tree, words
 from tests.infra.names import undeclared, unused
 
@@ -80,8 +81,8 @@ def test_the_defaults_are_the_apps_own() -> None:
     assert default("retentionDays") == fields["retention_days"]
     assert default("allowEveryone") is fields["allow_everyone"]
     assert default("cloud") == fields["cloud"].name
-    assert default("callbackHosts") == [] != _CALLBACK_HOSTS
-    assert f'"{default("replyText")}"' in (ROOT / "proactive" / "settings.py").read_text("utf-8")
+    assert default("callbackHosts") == [] != CALLBACK_HOSTS
+    assert f'"{default("replyText")}"' in (ROOT / "proactive" / "settings" / "__init__.py").read_text("utf-8")
 
 
 def test_azd_finds_the_infrastructure_and_the_app() -> None:

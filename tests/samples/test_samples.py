@@ -18,6 +18,7 @@ import pytest
 from aiohttp import web
 from azure.storage.queue.aio import QueueClient
 
+from local.loopback import serving
 from local.teams import Person
 from tests.stack import ROOT, Stack, until
 
@@ -74,12 +75,9 @@ async def grid(home: Stack, tmp_path: Path) -> AsyncIterator[EventGrid]:
     made = EventGrid(home.storage, tmp_path)
     app = web.Application()
     app.router.add_post("/api/events", made.publish)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/api/events"
-    yield made
-    await runner.cleanup()
+    async with serving(app) as port:
+        made.url = f"http://127.0.0.1:{port}/api/events"
+        yield made
 
 
 @pytest.fixture

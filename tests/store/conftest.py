@@ -9,10 +9,10 @@ import pytest
 from aiohttp import web
 from azure.data.tables.aio import TableServiceClient
 
+from local.loopback import serving
 from proactive.settings import StorageAccount
 from proactive.store.account import Account
 from tests.delivery.conftest import storage
-from tests.waiting.conftest import serving
 
 __all__ = ["storage"]
 

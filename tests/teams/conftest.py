@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from local.loopback import serving
 from local.teams import TeamsStandIn
 from tests.teams.botside import ADA, ALAN, Bot, Clock, Endpoint
 
@@ -48,9 +49,6 @@ async def endpoint() -> AsyncIterator[Endpoint]:
 
     app = web.Application()
     app.router.add_post("/api/messages", messages)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    endpoint.url = f"http://127.0.0.1:{runner.addresses[0][1]}/api/messages"
-    yield endpoint
-    await runner.cleanup()
+    async with serving(app) as port:
+        endpoint.url = f"http://127.0.0.1:{port}/api/messages"
+        yield endpoint

@@ -8,6 +8,7 @@ import schemathesis
 
 from local import openapi
 from proactive import request
+from proactive.body import SendBody
 
 DOCUMENT = openapi.document()
 NOW = 1_790_000_000.0
@@ -72,7 +73,7 @@ def test_the_document_is_openapi():
 
 
 def test_the_fields_of_a_send_are_those_of_the_model():
-    fields = {field.alias or name for name, field in request.SendBody.model_fields.items()}
+    fields = {field.alias or name for name, field in SendBody.model_fields.items()}
     told = DOCUMENT["components"]["schemas"]["SendBody"]["properties"]
     assert set(told) == fields
 

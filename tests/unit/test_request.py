@@ -10,9 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proactive.content import encode, size_error
+from proactive.entries import MAX_ENTRIES
 from proactive.model import Entry, Options, Request
 from proactive.problems import ProblemError
-from proactive.request import MAX_ENTRIES, read
+from proactive.request import read
 from proactive.times import DAY, write_duration
 
 CARDS = Path(__file__).parent.parent / "cards"

@@ -132,7 +132,7 @@ async def test_nothing_but_reading_is_possible(method: str) -> None:
 @pytest.mark.parametrize(
     "path",
     ["app.js", "VERSION/app.js", "{}", "{}/", "{}/nothing.js", "{}/index.html", "{}/vendor", "{}/vendor/README.md",
-     "{}/../settings.py", "{}/../../host.json", "{}/..%2f..%2fhost.json", "{}//etc/passwd", "../doors/ui.py",
+     "{}/../model.py", "{}/../../host.json", "{}/..%2f..%2fhost.json", "{}//etc/passwd", "../doors/ui.py",
      "{}/vendor/../app.js", "{}/app.js/", "{}/APP.JS", "{}/app.js\0", "\n{}/app.js", "{}\n/app.js"],
 )  # fmt: skip
 async def test_nothing_else_is_there(path: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
+from local import loopback
 from proactive import wire
 from proactive.wire import LostError, NotWrittenError, Origin, Wire, origin
 from tests.certificates import certificate, server_side
@@ -103,14 +104,9 @@ async def test_a_general_server_understands_it(line, free_port):
 
     app = web.Application()
     app.router.add_post("/{path:.*}", echo)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", free_port).start()
-    try:
+    async with loopback.serving(app, free_port):
         to = origin(f"http://127.0.0.1:{free_port}/amer/")
         reply = await line.request(to, "POST", "v3/conversations/a:1%2F2/activities", "", "grüß".encode())
-    finally:
-        await runner.cleanup()
     assert reply.status == 201
     assert b'"/amer/v3/conversations/a:1%2F2/activities"' in reply.body
     assert b"gr\\u00fc\\u00df" in reply.body

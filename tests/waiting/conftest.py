@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from local.loopback import serving
 from local.teams import Crowd, Person, TeamsStandIn
 from local.teams.people import people as crowd_of
 from proactive import bot
@@ -63,22 +64,6 @@ async def flow() -> AsyncIterator[Flow]:
     async with serving(app) as port:
         made.url = f"http://127.0.0.1:{port}/run?sig=secret"
         yield made
-
-
-class serving:  # noqa: N801 - reads as a verb: `async with serving(app) as port`
-    """Serve an application on a free port."""
-
-    def __init__(self, app: web.Application) -> None:
-        self._runner = web.AppRunner(app, shutdown_timeout=0.5)
-
-    async def __aenter__(self) -> int:
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        return int(self._runner.addresses[0][1])
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
 
 
 @pytest.fixture
