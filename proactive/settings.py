@@ -120,6 +120,7 @@ class Settings:
     service_hosts: frozenset[str] = TEAMS_SERVICE_HOSTS
     retention_days: int = 90
     reply_text: str = ""
+    traced_share: float = 1
     upstream_bot: str = field(default="", repr=False)
 
     def bot(self, name: str) -> Bot | None:
@@ -155,6 +156,7 @@ def load(env: Mapping[str, str]) -> Settings:
         callback_secret=_callback_secret(read),
         service_hosts=service_hosts,
         retention_days=int(read.number("PROACTIVE_RETENTION_DAYS", 90, least=1, most=3650)),
+        traced_share=read.number("PROACTIVE_TRACED_SHARE", 1, least=0, most=1),
         upstream_bot=_upstream_bot(read, local=local),
         reply_text=env.get("PROACTIVE_REPLY_TEXT", "I only bring notifications: nobody reads what is written here."),
     )
