@@ -58,14 +58,16 @@ var rules = [
     title: 'A message waits for too long'
     severity: 1
     frequency: 'PT5M'
-    window: 'PT15M'
+    window: 'PT10M'
+    // Old at each look: a single one may meet a message whose time has only just come.
     query: '''
       customMetrics
       | where name == "proactive.queue.age"
       | extend queue = tostring(customDimensions["queue"])
       | where queue !endswith "-poison"
-      | summarize arg_max(timestamp, valueMax) by queue
-      | project queue, age = valueMax'''
+      | summarize looks = count(), age = min(valueMax) by queue
+      | where looks > 1
+      | project queue, age'''
     column: 'age'
     aggregation: 'Maximum'
     threshold: queueMinutes * 60
@@ -168,7 +170,7 @@ var placesByCloud = {
   AzureCloud: ['emea-nl-ams-azr', 'emea-gb-db3-azr', 'us-va-ash-azr', 'us-ca-sjc-azr', 'apac-sg-sin-azr']
   AzureUSGovernment: ['usgov-va-azr', 'usgov-phx-azr', 'usgov-tx-azr']
 }
-var places = contains(placesByCloud, environment().name) ? placesByCloud[environment().name] : []
+var places = placesByCloud[?environment().name] ?? []
 var actionGroups = empty(emails) ? [] : [people.id]
 
 resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(emails)) {

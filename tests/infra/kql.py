@@ -33,9 +33,9 @@ COLUMNS = {
 }
 _WORDS = {
     "ago", "and", "arg_max", "asc", "bin", "by", "contains", "count", "dcount", "desc", "endswith", "extend", "false",
-    "has", "in", "let", "max", "min", "or", "order", "parse", "percentile", "project", "replace_regex", "startswith",
-    "strcat", "sum", "sumif", "summarize", "take", "take_any", "todouble", "tolower", "toscalar", "tostring", "true",
-    "union", "where", "with",
+    "has", "has_any", "in", "isnotempty", "let", "make_set", "matches", "max", "min", "or", "order", "parse",
+    "percentile", "project", "regex", "replace_regex", "startswith", "strcat", "sum", "sumif", "summarize", "take",
+    "take_any", "todouble", "tolower", "toscalar", "tostring", "true", "union", "where", "with",
 }  # fmt: skip
 _TEXT = re.compile(r"@?\"(?:[^\"\\]|\\.)*\"|'[^']*'")
 _CLOSING = {")": "(", "]": "[", "}": "{"}
@@ -49,7 +49,7 @@ def faults(query: str) -> list[str]:
 
 def metrics(query: str) -> set[str]:
     """Return the app's metrics that a query names."""
-    return set(re.findall(r"name == [\"'](proactive\.[\w.]+)[\"']", query))
+    return set(re.findall(r"(?<!customDimensions\[)[\"'](proactive\.[\w.]+)[\"']", query))
 
 
 def _brackets(bare: str) -> list[str]:
@@ -65,7 +65,7 @@ def _brackets(bare: str) -> list[str]:
 def _names(bare: str) -> list[str]:
     let = set(re.findall(r"\blet (\w+) =", bare))
     sources = set(re.findall(r"(?:^|;|\(|\blet \w+ =)\s*(\w+)\s*\|", bare))
-    for together in re.findall(r"^\s*union (\w+(?:, \w+)*)\s*\|", bare):
+    for together in re.findall(r"(?:^|;)\s*union (\w+(?:, \w+)*)\s*\|", bare):
         sources |= set(together.split(", "))
     known = _EVERYWHERE | _WORDS | let | sources
     for table in sources:
