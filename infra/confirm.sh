@@ -9,8 +9,9 @@ set -uo pipefail
 while IFS='=' read -r name value; do
   value=${value#\"} value=${value%\"}
   case $name in
-    APP_NAME | APP_URL | AZURE_RESOURCE_GROUP | BOT_APP_ID | BOT_RESOURCE | GRAPH_PRINCIPAL_ID | IDENTITY_PRINCIPAL_ID | \
-      INSIGHTS_NAME | PRIVATE_NETWORK | SIGN_IN | STORAGE_NAME | VAULT_NAME) declare "$name=$value" ;;
+    ALERTS | APP_NAME | APP_URL | AZURE_RESOURCE_GROUP | BOT_APP_ID | BOT_RESOURCE | GRAPH_PRINCIPAL_ID | \
+      HEALTH_TEST_SECONDS | IDENTITY_PRINCIPAL_ID | INSIGHTS_NAME | PRIVATE_NETWORK | SIGN_IN | STORAGE_NAME | VAULT_NAME | \
+      WORKBOOK_NAME) declare "$name=$value" ;;
   esac
 done < "${1:?the file with the outputs of the deployment}"
 : "${APP_NAME:?}" "${APP_URL:?}" "${AZURE_RESOURCE_GROUP:?}" "${STORAGE_NAME:?}" "${IDENTITY_PRINCIPAL_ID:?}" "${INSIGHTS_NAME:?}"
@@ -85,10 +86,41 @@ if [[ -n ${GRAPH_PRINCIPAL_ID:-} ]]; then
   ask rest --method get --url "https://graph.microsoft.com/v1.0/servicePrincipals/$GRAPH_PRINCIPAL_ID/appRoleAssignments" --query 'value[].appRoleId'
 fi
 
-# Telemetry is taken from the identity: something has to have come in within the last half hour
-insights=$(ask resource show --resource-group "$AZURE_RESOURCE_GROUP" --resource-type Microsoft.Insights/components --name "$INSIGHTS_NAME" --query properties.AppId)
+# Telemetry is taken from the identity: something has to have come in
+component() { ask resource show --resource-group "$AZURE_RESOURCE_GROUP" --resource-type Microsoft.Insights/components --name "$INSIGHTS_NAME" --query "$1"; }
+insights=$(component properties.AppId)
+logs() { ask monitor app-insights query --app "$insights" --analytics-query "$1" --query 'tables[0].rows[0][0]'; }
 check 'telemetry arrives' true \
-  "$(ask monitor app-insights query --app "$insights" --analytics-query 'union requests, traces | where timestamp > ago(30m) | summarize n = count() | project n > 0' --query 'tables[0].rows[0][0]')"
+  "$(logs 'union requests, traces | where timestamp > ago(30m) | summarize n = count() | project n > 0')"
+# Counts go out once a minute; that of the ceiling with the first call of all.
+check 'the counts of the app arrive' true \
+  "$(logs "customMetrics | where timestamp > ago(1h) and name startswith 'proactive.' | summarize n = count() | project n > 0")"
+if [[ $(logs "customMetrics | where timestamp > ago(1h) and name == 'proactive.sends.accepted' | summarize sum(valueSum)") =~ ^[1-9] ]]; then
+  check 'the spans of sends arrive' true \
+    "$(logs "dependencies | where timestamp > ago(1h) and isnotempty(customDimensions['proactive.send']) | summarize n = count() | project n > 0")"
+else
+  printf 'skipped the spans of sends arrive: nothing was sent within the last hour\n'
+fi
+check 'no path that opens an outcome is kept' 0 \
+  "$(logs "requests | where timestamp > ago(1h) and url matches regex '/api/outcomes/.' | summarize count()")"
+workspace=$(component properties.WorkspaceResourceId)
+check 'the workspace names the rule that cuts paths' 1 \
+  "$(ask resource show --ids "$workspace" --query "length([properties.defaultDataCollectionRuleResourceId][?@])")"
+
+# Who watches
+check 'the workbook is there' shared \
+  "$(ask resource show --resource-group "$AZURE_RESOURCE_GROUP" --resource-type Microsoft.Insights/workbooks --name "${WORKBOOK_NAME:-}" --query kind)"
+rules() { ask rest --method get --url "/subscriptions/{subscriptionId}/resourceGroups/$AZURE_RESOURCE_GROUP/providers/Microsoft.Insights/$1" --query "length(value[?properties.enabled && starts_with(name, 'alert-')])"; }
+if [[ ${ALERTS:-true} == true ]]; then
+  check 'all alerts on counts are on' 7 "$(rules 'scheduledQueryRules?api-version=2023-12-01')"
+  if [[ ${HEALTH_TEST_SECONDS:-900} != 0 ]]; then
+    check 'the alert on health is on' 1 "$(rules 'metricAlerts?api-version=2018-03-01')"
+  fi
+fi
+if [[ ${HEALTH_TEST_SECONDS:-900} != 0 ]]; then
+  check 'the app is asked from outside' true \
+    "$(logs 'availabilityResults | where timestamp > ago(1h) | summarize n = count() | project n > 0')"
+fi
 
 if [[ ${PRIVATE_NETWORK:-false} == true ]]; then
   check 'storage is closed to the internet' Disabled "$(account publicNetworkAccess)"

@@ -113,6 +113,10 @@ param serviceHosts array = []
 @maxValue(3650)
 param retentionDays int = 90
 
+@description('PROACTIVE_TRACED_SHARE: the share of sends whose spans are kept. Counts and log lines are of all.')
+@allowed(['0', '0.01', '0.05', '0.1', '0.25', '0.5', '1'])
+param tracedShare string = '1'
+
 @description('Settings whose values you keep in the vault, which is created for them. SingleTenant adds MicrosoftAppPassword.')
 @allowed([
   'PROACTIVE_BOTS'
@@ -156,6 +160,23 @@ param storageSku string = 'Standard_LRS'
 @minValue(30)
 @maxValue(730)
 param logRetentionDays int = 30
+
+// Watching
+
+@description('Mail addresses that alerts are sent to; empty: they are seen in the portal only.')
+param alertEmails array = []
+
+@description('Whether the alerts are on.')
+param alerts bool = true
+
+@description('The alert for queues: how old in minutes the oldest message may get. Higher where a backlog is normal.')
+@minValue(1)
+@maxValue(1440)
+param alertQueueMinutes int = 10
+
+@description('Seconds between two asks of one place in the world whether the app is there; 0: nobody asks.')
+@allowed([0, 300, 600, 900])
+param healthTestSeconds int = 900
 
 // Doors
 
@@ -202,6 +223,7 @@ var settings = {
   PROACTIVE_SERVICE_HOSTS: join(serviceHosts, ',')
   PROACTIVE_TEAMS_APP_ID: teamsAppId
   PROACTIVE_TEAMS_URL: teamsUrl
+  PROACTIVE_TRACED_SHARE: tracedShare
   PROACTIVE_UPSTREAM_BOT: upstreamBot
 }
 
@@ -244,15 +266,61 @@ module storage 'modules/storage.bicep' = {
   }
 }
 
+module workspace 'modules/workspace.bicep' = {
+  scope: group
+  name: 'workspace'
+  params: {
+    name: 'log-${token}'
+    location: location
+    tags: allTags
+    retentionDays: logRetentionDays
+    ruleId: ''
+  }
+}
+
+module redaction 'modules/redaction.bicep' = {
+  scope: group
+  name: 'redaction'
+  params: {
+    name: 'dcr-${token}'
+    location: location
+    tags: allTags
+    workspaceId: workspace.outputs.id
+  }
+}
+
+// The same workspace again: it names the rule and the rule names it, so one of them has to be there first.
+module redacted 'modules/workspace.bicep' = {
+  scope: group
+  name: 'workspace-redacted'
+  params: {
+    name: 'log-${token}'
+    location: location
+    tags: allTags
+    retentionDays: logRetentionDays
+    ruleId: redaction.outputs.id
+  }
+}
+
 module monitoring 'modules/monitoring.bicep' = {
   scope: group
   name: 'monitoring'
   params: {
-    workspaceName: 'log-${token}'
     insightsName: 'appi-${token}'
     location: location
     tags: allTags
-    retentionDays: logRetentionDays
+    workspaceId: redacted.outputs.id
+  }
+}
+
+module workbook 'modules/workbook.bicep' = {
+  scope: group
+  name: 'workbook'
+  params: {
+    location: location
+    tags: allTags
+    title: 'Proactive messages (${environmentName})'
+    insightsId: monitoring.outputs.insightsId
   }
 }
 
@@ -332,6 +400,22 @@ module door 'modules/signin.bicep' = if (signIn != 'off') {
 
 var address = empty(publicUrl) ? 'https://${functions.outputs.hostName}' : publicUrl
 
+module watch 'modules/alerts.bicep' = {
+  scope: group
+  name: 'alerts'
+  params: {
+    name: 'alert-${token}'
+    location: location
+    tags: allTags
+    insightsId: monitoring.outputs.insightsId
+    emails: alertEmails
+    enabled: alerts
+    queueMinutes: alertQueueMinutes
+    address: address
+    healthTestSeconds: healthTestSeconds
+  }
+}
+
 module bot 'modules/bot.bicep' = if (createBot) {
   scope: group
   name: 'bot'
@@ -361,3 +445,4 @@ output IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId
 output INSIGHTS_NAME string = monitoring.outputs.insightsName
 output STORAGE_NAME string = storage.outputs.name
 output VAULT_NAME string = needsVault ? vault!.outputs.name : ''
+output WORKBOOK_NAME string = workbook.outputs.name

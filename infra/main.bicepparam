@@ -31,6 +31,7 @@ param maxMessageBytes = int(readEnvironmentVariable('PROACTIVE_MAX_MESSAGE_BYTES
 param callbackHosts = json(readEnvironmentVariable('PROACTIVE_CALLBACK_HOSTS', '[]'))
 param serviceHosts = json(readEnvironmentVariable('PROACTIVE_SERVICE_HOSTS', '[]'))
 param retentionDays = int(readEnvironmentVariable('PROACTIVE_RETENTION_DAYS', '90'))
+param tracedShare = readEnvironmentVariable('PROACTIVE_TRACED_SHARE', '1')
 param settingsFromVault = json(readEnvironmentVariable('SETTINGS_FROM_VAULT', '[]'))
 
 param maximumInstanceCount = int(readEnvironmentVariable('MAXIMUM_INSTANCE_COUNT', '40'))
@@ -39,6 +40,11 @@ param httpConcurrency = int(readEnvironmentVariable('HTTP_CONCURRENCY', '100'))
 param alwaysReadyHttp = int(readEnvironmentVariable('ALWAYS_READY_HTTP', '0'))
 param storageSku = readEnvironmentVariable('STORAGE_SKU', 'Standard_LRS')
 param logRetentionDays = int(readEnvironmentVariable('LOG_RETENTION_DAYS', '30'))
+
+param alertEmails = json(readEnvironmentVariable('ALERT_EMAILS', '[]'))
+param alerts = bool(readEnvironmentVariable('ALERTS', 'true'))
+param alertQueueMinutes = int(readEnvironmentVariable('ALERT_QUEUE_MINUTES', '10'))
+param healthTestSeconds = int(readEnvironmentVariable('HEALTH_TEST_SECONDS', '900'))
 
 param privateNetwork = bool(readEnvironmentVariable('PRIVATE_NETWORK', 'false'))
 param addressPrefix = readEnvironmentVariable('ADDRESS_PREFIX', '10.71.0.0/24')

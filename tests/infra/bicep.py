@@ -14,6 +14,8 @@ from pycep import BicepParser
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
 BICEP = {str(path.relative_to(INFRA)): path.read_text("utf-8") for path in sorted(INFRA.rglob("*.bicep"))}
+WORKBOOK = "workbook.json"
+BESIDE = {WORKBOOK: (INFRA / WORKBOOK).read_text("utf-8")}
 PARAMETERS = (INFRA / "main.bicepparam").read_text("utf-8")
 
 _TREES = tree_sitter.Parser(tree_sitter.Language(tree_sitter_bicep.language()))
@@ -66,10 +68,11 @@ class Resource:
 
 
 class Deployment:
-    """All Bicep files, parsed."""
+    """All Bicep files, parsed, and what they load."""
 
-    def __init__(self, texts: Mapping[str, str] = BICEP) -> None:
+    def __init__(self, texts: Mapping[str, str] = BICEP, beside: Mapping[str, str] = BESIDE) -> None:
         self.texts = texts
+        self.beside = beside
         self.trees = {file: tree(text) for file, text in texts.items()}
 
     @property
@@ -117,8 +120,10 @@ class Deployment:
 
 def broken(file: str, old: str, new: str) -> Deployment:
     """Return the deployment with one place of a file changed, in memory."""
-    assert BICEP[file].count(old) == 1, f"{old!r} stands {BICEP[file].count(old)} times in {file}"
-    return Deployment({**BICEP, file: BICEP[file].replace(old, new)})
+    texts = {**BICEP, **BESIDE}
+    assert texts[file].count(old) == 1, f"{old!r} stands {texts[file].count(old)} times in {file}"
+    texts[file] = texts[file].replace(old, new)
+    return Deployment({name: texts[name] for name in BICEP}, {name: texts[name] for name in BESIDE})
 
 
 def words(value: Any) -> Iterator[Any]:

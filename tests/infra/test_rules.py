@@ -1,14 +1,12 @@
 """The rules that a deployment has to keep. Each is shown to fail once the Bicep is changed to break it."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
 from proactive.store.account import QUEUES, TABLES
 from tests.infra.bicep import ROOT, Deployment, broken, words
+from tests.infra.rules import Change, Rule, Rules, by_condition
 
 STORAGE = "modules/storage.bicep"
 FUNCTIONS = "modules/functions.bicep"
@@ -17,6 +15,7 @@ SIGN_IN = "modules/signin.bicep"
 VAULT = "modules/keyvault.bicep"
 NETWORK = "modules/network.bicep"
 MONITORING = "modules/monitoring.bicep"
+WORKSPACE = "modules/workspace.bicep"
 BOT = "modules/bot.bicep"
 MAIN = "main.bicep"
 APP = (ROOT / "function_app.py").read_text("utf-8")
@@ -45,34 +44,8 @@ ROLE_NAMES = {
 SECRET = re.compile(r"password|secret|key(?!vault)|connectionstring|token(?!$)|sas\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Rule:
-    holds: Callable[[Deployment], None]
-    breaks: tuple[tuple[str, str, str], ...]
-
-    @property
-    def name(self) -> str:
-        return self.holds.__name__
-
-
-RULES: list[Rule] = []
-
-
-def rule(*breaks: tuple[str, str, str]) -> Callable[[Callable[[Deployment], None]], Callable[[Deployment], None]]:
-    """Keep a rule with the changes (file, old, new) of which each has to break it."""
-
-    def keep(holds: Callable[[Deployment], None]) -> Callable[[Deployment], None]:
-        RULES.append(Rule(holds, breaks))
-        return holds
-
-    return keep
-
-
-def by_condition(value: Any, name: str) -> tuple[Any, Any]:
-    """Return both values of `name ? one : other`."""
-    operands = value["operator"]["operands"] if isinstance(value, dict) else {}
-    assert operands.get("condition") == name
-    return operands["true_value"], operands["false_value"]
+RULES = Rules()
+rule = RULES.rule
 
 
 # Storage
@@ -187,7 +160,7 @@ def host_and_app_reach_storage_by_identity(deployment: Deployment) -> None:
 
 @rule(
     (MONITORING, "DisableLocalAuth: true", "DisableLocalAuth: false"),
-    (MONITORING, "disableLocalAuth: true", ""),
+    (WORKSPACE, "disableLocalAuth: true", ""),
     (FUNCTIONS, ";Authorization=AAD", ""),
 )
 def telemetry_is_taken_from_identities_only(deployment: Deployment) -> None:
@@ -402,8 +375,8 @@ def no_key_is_ever_asked_for(deployment: Deployment) -> None:
 
 @rule(
     (MAIN, "output STORAGE_NAME string = storage.outputs.name", "output STORAGE_KEY string = storage.outputs.name"),
-    (MONITORING, "output workspaceId string = workspace.id", "output x string = insights.ConnectionString"),
-    (MONITORING, "output workspaceId string = workspace.id", "output x string = insights.InstrumentationKey"),
+    (MONITORING, "output insightsName string = insights.name", "output x string = insights.ConnectionString"),
+    (MONITORING, "output insightsName string = insights.name", "output x string = insights.InstrumentationKey"),
     (FUNCTIONS, "output name string = app.name", "output x object = vaultSettings"),
     (FUNCTIONS, "output name string = app.name", "output x object = platformSettings"),
 )
@@ -535,7 +508,7 @@ def whatever_can_have_tags_has_them(deployment: Deployment) -> None:
 
 @rule(
     (MAIN, "@description('The name that people see in Teams.')\n", ""),
-    (MAIN, "@maxValue(1440)\n", ""),
+    (MAIN, "@maxValue(3650)\n", ""),
     (NETWORK, "@description('Azure region.')\n", ""),
 )
 def every_parameter_is_described_and_numbers_have_limits(deployment: Deployment) -> None:
@@ -583,12 +556,8 @@ def test_the_deployment_keeps_the_rule(rule: Rule) -> None:
     rule.holds(Deployment())
 
 
-@pytest.mark.parametrize(
-    ("rule", "change"),
-    [(each, change) for each in RULES for change in each.breaks],
-    ids=[f"{each.name}-{number}" for each in RULES for number, _ in enumerate(each.breaks)],
-)
-def test_a_change_that_breaks_the_rule_is_found(rule: Rule, change: tuple[str, str, str]) -> None:
+@pytest.mark.parametrize(("rule", "change"), RULES.changes(), ids=RULES.names())
+def test_a_change_that_breaks_the_rule_is_found(rule: Rule, change: Change) -> None:
     # GIVEN a deployment with one place changed, which is still Bicep
     deployment = broken(*change)
 

@@ -80,6 +80,7 @@ def test_the_defaults_are_the_apps_own() -> None:
     assert default("maxMessageBytes") == fields["max_message_bytes"]
     assert default("retentionDays") == fields["retention_days"]
     assert default("allowEveryone") is fields["allow_everyone"]
+    assert float(default("tracedShare")) == fields["traced_share"]
     assert default("cloud") == fields["cloud"].name
     assert default("callbackHosts") == [] != CALLBACK_HOSTS
     assert f'"{default("replyText")}"' in (ROOT / "proactive" / "settings" / "__init__.py").read_text("utf-8")
