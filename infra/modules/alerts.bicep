@@ -82,10 +82,10 @@ var rules = [
     window: 'PT15M'
     query: '''
       customMetrics
-      | where name == "proactive.teams.duration"
+      | where name == "proactive.teams.requests"
       | extend bot = tostring(customDimensions["bot"]), tenant = tostring(customDimensions["tenant"])
       | extend status = tostring(customDimensions["status"])
-      | summarize requests = sum(valueCount), refused = sumif(valueCount, status == "429") by bot, tenant
+      | summarize requests = sum(valueSum), refused = sumif(valueSum, status == "429") by bot, tenant
       | where requests >= 100
       | project bot, tenant, share = 100.0 * refused / requests'''
     column: 'share'

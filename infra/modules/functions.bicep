@@ -79,7 +79,6 @@ var platformSettings = {
   APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
   // The worker hands the host's trace context on, and leaves it to the app to send its log lines.
-  PYTHON_ENABLE_OPENTELEMETRY: 'true'
   PROACTIVE_REPLY_TEXT: replyText
 }
 var givenSettings = toObject(filter(items(settings), setting => !empty(setting.value)), setting => setting.key, setting => setting.value)

@@ -17,7 +17,7 @@ QUERY_RULES = "Microsoft.Insights/scheduledQueryRules"
 ALERTED = {
     "poison-depth": "proactive.queue.length",
     "queue-age": "proactive.queue.age",
-    "throttled": "proactive.teams.duration",
+    "throttled": "proactive.teams.requests",
     "in-doubt": "proactive.in_doubt",
     "callbacks-given-up": "proactive.callbacks",
     "token-failures": "proactive.tokens.failed",

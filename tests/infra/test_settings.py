@@ -11,11 +11,7 @@ NAME = re.compile(r"(?:PROACTIVE_[A-Z_]+|MicrosoftApp[A-Za-z]+|AzureWebJobsStora
 HOST_ONLY = {"AzureWebJobsStorage__blobServiceUri", "AzureWebJobsStorage__credential"}
 # Two other ways to name the storage account, and what Azure refuses.
 NOT_IN_AZURE = {"AzureWebJobsStorage", "AzureWebJobsStorage__accountName", "PROACTIVE_LOCAL"}
-TELEMETRY = {
-    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
-    "APPLICATIONINSIGHTS_CONNECTION_STRING",
-    "PYTHON_ENABLE_OPENTELEMETRY",
-}
+TELEMETRY = {"APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "APPLICATIONINSIGHTS_CONNECTION_STRING"}
 
 
 def read_by_the_app() -> set[str]:

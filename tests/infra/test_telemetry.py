@@ -22,9 +22,9 @@ SHOWN: dict[str, set[str]] = {
     "delivered": {"proactive.deliveries"},
     "outcomes": {"proactive.deliveries"},
     "reasons": {"proactive.deliveries"},
-    "rate": {"proactive.teams.duration", "proactive.ceiling"},
-    "throttled": {"proactive.teams.duration"},
-    "latency": {"proactive.teams.duration"},
+    "rate": {"proactive.teams.requests", "proactive.ceiling"},
+    "throttled": {"proactive.teams.requests"},
+    "latency": {"proactive.teams.requests", "proactive.teams.seconds"},
     "doubt": {"proactive.in_doubt"},
     "retries": {"proactive.retries"},
     "queue-age": {"proactive.queue.age"},
@@ -162,14 +162,16 @@ def no_secret_of_a_path_is_kept_with_the_platforms_requests(deployment: Deployme
 
 
 @rule(
-    (FUNCTIONS, "PYTHON_ENABLE_OPENTELEMETRY: 'true'", "PYTHON_ENABLE_OPENTELEMETRY: 'false'"),
+    # With either the host would no longer write the app's log lines: docs/decisions/0026-telemetry.md.
+    (FUNCTIONS, "  PROACTIVE_REPLY_TEXT: replyText", "  PYTHON_ENABLE_OPENTELEMETRY: 'true'"),
+    (FUNCTIONS, "  PROACTIVE_REPLY_TEXT: replyText", "  PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'"),
     (MAIN, "@allowed(['0', '0.01', ", "@allowed(['0', '2', "),
     (MAIN, "param tracedShare string = '1'", "param tracedShare string = '0'"),
     (MAIN, "PROACTIVE_TRACED_SHARE: tracedShare", "PROACTIVE_TRACED_SHARE: botName"),
 )
-def the_app_sends_its_own_telemetry(deployment: Deployment) -> None:
+def the_app_sends_spans_and_counts_and_the_host_log_lines(deployment: Deployment) -> None:
     settings = deployment.settings()
-    assert settings["PYTHON_ENABLE_OPENTELEMETRY"] == "true"
+    assert not {"PYTHON_ENABLE_OPENTELEMETRY", "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY"} & set(settings)
     assert settings["PROACTIVE_TRACED_SHARE"] == "tracedShare"
     parameter = deployment.main["parameters"]["tracedShare"]
     allowed = next(each["argument"] for each in parameter["decorators"] if each["type"] == "allowed")

@@ -118,6 +118,7 @@ def test_host_json_is_what_the_host_understands_and_what_the_service_relies_on()
 def test_host_json_has_nothing_that_azure_does_not_know() -> None:
     document = json.loads((ROOT / "host.json").read_text())
     assert document["version"] == "2.0"
+    assert document["telemetryMode"] == "OpenTelemetry"
     assert set(document) <= {
         "version",
         "functionTimeout",
