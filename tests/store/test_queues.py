@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -89,6 +90,25 @@ async def test_a_message_is_taken_back(account: Account, timers: QueueClient) ->
     assert await account.depth(TIMERS) == 1
     await account.take_back(receipt)
     assert await account.depth(TIMERS) == 0
+
+
+async def test_the_oldest_message_is_told_with_the_time_since_which_it_stands_there(
+    account: Account, timers: QueueClient
+) -> None:
+    assert await account.oldest(TIMERS) is None
+    before = int(time.time())
+    await account.put(TIMERS, "hidden", delay=600)
+    assert await account.oldest(TIMERS) is None, "nobody could take it"
+    await account.put(TIMERS, {"text": '<"&'})
+    await account.put(TIMERS, "newer")
+
+    found = await account.oldest(TIMERS)
+
+    assert found is not None
+    assert before <= found[0] <= time.time()
+    assert json.loads(found[1]) == {"text": '<"&'}
+    assert await account.depth(TIMERS) == 3
+    await timers.clear_messages()
 
 
 async def test_what_somebody_has_taken_is_left_to_them(account: Account, timers: QueueClient) -> None:

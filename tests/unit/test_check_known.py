@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local import check_known
-from local.check_known import ALL, DEPLOYED, ROOT, Known, OutOfReachError, ask, check, check_in_time, judge, pinned
+from local.check_known import LOCK, ROOT, Known, OutOfReachError, ask, check, check_in_time, judge, pinned
 
 CVE = "CVE-2030-1"
 NO_HTTP = b"220 mail.example ESMTP\r\n"
@@ -84,14 +84,14 @@ def database() -> Iterator[Database]:
 
 
 def test_every_package_that_is_pinned_is_asked_for(database: Database) -> None:
-    packages = pinned(ROOT / ALL)
+    packages = pinned(ROOT / LOCK)
 
     assert ask(packages, database.address) == []
     (asked,) = database.asked
     assert {each["package"]["name"]: each["version"] for each in asked["queries"]} == packages
     assert {each["package"]["ecosystem"] for each in asked["queries"]} == {"PyPI"}
-    assert pinned(ROOT / DEPLOYED).items() <= packages.items()
-    assert len(packages) == sum(line[0].isalpha() for line in (ROOT / ALL).read_text("utf-8").splitlines() if line)
+    assert pinned(ROOT / "requirements.txt").items() <= packages.items()
+    assert len(packages) == sum(line[0].isalpha() for line in (ROOT / LOCK).read_text("utf-8").splitlines() if line)
 
 
 def test_a_weakness_is_told_once_with_the_versions_that_mend_it(database: Database) -> None:
@@ -110,21 +110,18 @@ def test_a_weakness_is_told_once_with_the_versions_that_mend_it(database: Databa
 
 
 @pytest.mark.parametrize(
-    ("mended", "package", "excused", "strict", "passes"),
+    ("mended", "excused", "strict", "passes"),
     [
-        (("2.0",), "deployed", False, False, False),
-        (("2.0",), "deployed", False, True, False),
-        (("2.0",), "deployed", True, True, True),
-        ((), "deployed", False, True, True),
-        (("2.0",), "tool", False, False, True),
-        (("2.0",), "tool", False, True, False),
-        (("2.0",), "tool", True, True, True),
+        (("2.0",), False, False, True),
+        (("2.0",), False, True, False),
+        (("2.0",), True, True, True),
+        ((), False, True, True),
     ],
 )
-def test_what_can_be_mended_fails_unless_it_is_excused(mended, package, excused, strict, passes) -> None:
-    known = Known(package, "1.0", (CVE, "GHSA-1"), "It leaks", mended)
+def test_for_make_audit_what_can_be_mended_fails_unless_it_is_excused(mended, excused, strict, passes) -> None:
+    known = Known("msal", "1.0", (CVE, "GHSA-1"), "It leaks", mended)
 
-    lines, passed = judge([known], ["deployed"], {"GHSA-1": "we never parse"} if excused else {}, strict=strict)
+    lines, passed = judge([known], {"GHSA-1": "we never parse"} if excused else {}, strict=strict)
 
     assert passed is passes
     (line,) = lines
@@ -134,18 +131,20 @@ def test_what_can_be_mended_fails_unless_it_is_excused(mended, package, excused,
 
 
 def test_one_that_fails_is_not_made_good_by_one_that_passes() -> None:
-    found = [Known("deployed", "1.0", (name,), "", mend) for name, mend in (("A", ("2.0",)), ("B", ()))]
+    found = [Known("msal", "1.0", (name,), "", mend) for name, mend in (("A", ("2.0",)), ("B", ()))]
 
-    assert judge(found, ["deployed"], {}, strict=False)[1] is False
-    assert judge([], ["deployed"], {}, strict=True) == ([], True)
+    assert judge(found, {}, strict=True)[1] is False
+    assert judge([], {}, strict=True) == ([], True)
 
 
-def test_an_answer_decides(database: Database, capsys) -> None:
-    assert check(strict=False, address=database.address) is True
+def test_make_test_tells_and_make_audit_decides(database: Database, capsys) -> None:
+    assert check(strict=True, address=database.address) is True
     assert capsys.readouterr().out.startswith("nothing is known of ")
 
     database.advisories = [advisory("GHSA-1", "msal", {"introduced": "0"}, {"fixed": "9999"})]
-    assert check(strict=False, address=database.address) is False
+    assert check(strict=False, address=database.address) is True
+    assert "known  msal " in capsys.readouterr().out
+    assert check(strict=True, address=database.address) is False
     assert "FAILED  msal " in capsys.readouterr().out
 
 
@@ -156,7 +155,7 @@ def out_of_reach(database: Database, how: str) -> str:
         "a sign-in page": b"<html>Sign in to this network</html>",
         "no HTTP": NO_HTTP,
         "another service": b'{"results": []}',
-        "no details": b'{"results": [%s]}' % b", ".join([b'{"vulns": [{"id": "X"}]}'] * len(pinned(ROOT / ALL))),
+        "no details": b'{"results": [%s]}' % b", ".join([b'{"vulns": [{"id": "X"}]}'] * len(pinned(ROOT / LOCK))),
     }[how]
     return database.address
 
