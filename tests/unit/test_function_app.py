@@ -1,9 +1,6 @@
 """The map of the app, as Microsoft's worker library indexes it: doors with their keys, queues with their functions."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +8,8 @@ import pytest
 from local.host import host_json
 from proactive.deliver import _TURN
 from proactive.store.account import QUEUES, SENDS
+from tests.unit.fresh import ROOT, attempt, run
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import asyncio, json
 from pathlib import Path
@@ -35,17 +32,8 @@ DOORS = {
 @pytest.fixture(scope="module")
 def triggers() -> dict[str, dict[str, Any]]:
     """Index the app in a process of its own, since the library keeps what it has loaded in its globals."""
-    finished = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        env={"PATH": "/usr/bin:/bin", "PROACTIVE_LOCAL": "true", "AzureWebJobsStorage": "UseDevelopmentStorage=true"},
-        cwd=ROOT,
-    )
-    assert finished.returncode == 0, finished.stderr
-    found: dict[str, dict[str, Any]] = json.loads(finished.stdout.splitlines()[-1])
+    said = run(SCRIPT, PROACTIVE_LOCAL="true", AzureWebJobsStorage="UseDevelopmentStorage=true")
+    found: dict[str, dict[str, Any]] = json.loads(said.splitlines()[-1])
     return found
 
 
@@ -88,15 +76,7 @@ def test_nothing_else_starts_a_function(triggers: dict[str, dict[str, Any]]) -> 
 
 
 def test_a_missing_setting_stops_the_app_with_its_sentence() -> None:
-    finished = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        env={"PATH": "/usr/bin:/bin"},
-        cwd=ROOT,
-    )
+    finished = attempt(SCRIPT)
     assert finished.returncode != 0
     assert finished.stderr.splitlines()[-1].endswith(
         "AzureWebJobsStorage is missing: set it to a connection string, or set AzureWebJobsStorage__accountName."

@@ -1,13 +1,11 @@
 """What importing the app costs: a cold instance answers sooner when nothing heavy is imported before it is used."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.unit.fresh import run
+
 HEAVY = (
     "aiohttp",
     "azure.core",
@@ -32,17 +30,7 @@ def imported(module: str) -> tuple[float, list[str]]:
         f"import {module}\ntook = time.process_time() - began\n"
         "import json, sys\nprint(json.dumps([took, sorted(sys.modules)]))"
     )
-    finished = subprocess.run(
-        [sys.executable, "-c", script],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env={"PATH": "/usr/bin:/bin", "PROACTIVE_LOCAL": "true", "AzureWebJobsStorage": "UseDevelopmentStorage=true"},
-        cwd=ROOT,
-    )
-    assert finished.returncode == 0, finished.stderr
-    took, modules = json.loads(finished.stdout)
+    took, modules = json.loads(run(script, PROACTIVE_LOCAL="true", AzureWebJobsStorage="UseDevelopmentStorage=true"))
     return took, modules
 
 
