@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 from local.processes import die_with_parent
 
 AT_ONCE = 3
-PARTS = ("e2e", "delivery", "cli connector flows upstream", "browser docs", "waiting store")
+PARTS = ("e2e", "delivery", "cli connector flows upstream", "browser docs", "infra telemetry", "waiting store")
 """Directories of `tests` that have a process of their own, what takes longest first. The others share the first one."""
 
 _TELL_SECONDS = 30.0

@@ -206,5 +206,5 @@ def word(text: str) -> str:
     if not text:
         return ""
     # Behind a colon stand details for whoever asked, such as the names that a recipient may mean.
-    head = str(text).partition(":")[0]
+    head = text.partition(":")[0]
     return head if _WORD.fullmatch(head) else "other"
