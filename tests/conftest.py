@@ -3,9 +3,14 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from local.azurite import azurite
 from tests.stack import Stack
+
+# In a fresh clone the first text of all takes a second: Hypothesis makes its table of characters then.
+settings.register_profile("fresh clone", settings(), suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fresh clone")
 
 
 @pytest.fixture(scope="session")
