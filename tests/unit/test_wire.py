@@ -15,22 +15,34 @@ from proactive.wire import LostError, NotWrittenError, Origin, Wire, origin
 from tests.certificates import certificate, server_side
 
 OK = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nhi"
+FIELD = "Authorization: Bearer token-of-test-wire\r\n"
 type Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Server:
-    """Speaks as it is told to on each connection, and counts them."""
+    """Speaks as it is told to on each connection, and counts those on which a test has asked for something.
+
+    Other tests that run on this machine look for a server that is gone, and may find this one in its place.
+    """
 
     def __init__(self) -> None:
-        self.connections = 0
+        self._asked: list[asyncio.StreamReader] = []
         self.requests: list[bytes] = []
         self.to = Origin("127.0.0.1", 0, False, "/teams", "127.0.0.1:0")
 
     async def request(self, reader: asyncio.StreamReader) -> bytes:
         head = await reader.readuntil(b"\r\n\r\n")
+        if FIELD.encode() not in head:
+            raise ConnectionError("this is nobody from here")
+        if reader not in self._asked:
+            self._asked.append(reader)
         length = next((int(line[15:]) for line in head.split(b"\r\n") if line.startswith(b"Content-Length:")), 0)
         self.requests.append(head + await reader.readexactly(length))
         return self.requests[-1]
+
+    @property
+    def connections(self) -> int:
+        return len(self._asked)
 
 
 @contextlib.asynccontextmanager
@@ -39,7 +51,6 @@ async def serving(talk: Callable[[Server], Talk], tls: ssl.SSLContext | None = N
     said = talk(server)
 
     async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server.connections += 1
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             await said(reader, writer)
         writer.close()
@@ -47,8 +58,12 @@ async def serving(talk: Callable[[Server], Talk], tls: ssl.SSLContext | None = N
     listening = await asyncio.start_server(meet, "127.0.0.1", 0, ssl=tls)
     port = listening.sockets[0].getsockname()[1]
     server.to = server.to._replace(port=port, authority=f"127.0.0.1:{port}")
-    async with listening:
+    try:
         yield server
+    finally:
+        listening.close()
+        listening.abort_clients()  # or a test that failed would wait for its own connections, and say nothing
+        await listening.wait_closed()
 
 
 def answering(*answers: bytes, close: bool = False) -> Callable[[Server], Talk]:
@@ -82,7 +97,7 @@ def free_port() -> int:
 
 
 async def post(line: Wire, server: Server, body: bytes | None = b'{"type": "message"}') -> wire.Reply:
-    return await line.request(server.to, "POST", "v3/conversations", "Authorization: Bearer t\r\n", body)
+    return await line.request(server.to, "POST", "v3/conversations", FIELD, body)
 
 
 async def test_a_request_is_written_as_http_has_it(line):
@@ -92,7 +107,7 @@ async def test_a_request_is_written_as_http_has_it(line):
     with_body, without = server.requests
     assert with_body.decode() == (
         f"POST /teams/v3/conversations HTTP/1.1\r\nHost: {server.to.authority}\r\nUser-Agent: proactive\r\n"
-        "Accept-Encoding: identity\r\nAuthorization: Bearer t\r\nContent-Length: 19\r\n\r\n"
+        f"Accept-Encoding: identity\r\n{FIELD}Content-Length: 19\r\n\r\n"
         '{"type": "message"}'
     )
     assert b"Content-Length" not in without
@@ -241,7 +256,7 @@ async def test_a_certificate_is_checked(line, monkeypatch, tmp_path):
             await line.request(to, "POST", "x", "", b"")
         trusting = Wire()
         monkeypatch.setattr(wire, "_tls", lambda: ssl.create_default_context(cafile=authority))
-        assert (await trusting.request(to, "POST", "x", "", b"")).body == b"hi"
+        assert (await trusting.request(to, "POST", "x", FIELD, b"")).body == b"hi"
         await trusting.close()
 
 
