@@ -13,6 +13,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from local.loopback import listen
+
 _LARGEST_BODY = 64 * 1024 * 1024
 
 
@@ -58,11 +60,8 @@ class InsightsStandIn:
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_post("/{slash:/?}v2.1/track", self._take)  # the exporter adds a slash of its own
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self._url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self._runner, port = await listen(app)
+        self._url = f"http://127.0.0.1:{port}"
         return self
 
     async def __aexit__(
