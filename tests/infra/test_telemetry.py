@@ -213,6 +213,11 @@ def test_a_query_of_a_page_can_be_pasted(page: str, query: str) -> None:
         ("customMetrics | where name == 'proactive.answer'", "proactive.answer is no metric of the app"),
         ("customMetrics | where name == 'proactive.answers' | where (valueSum > 1", "( is not closed"),
         ("metrics | where timestamp > ago(1d)", "metrics is no table"),
+        (
+            "customMetrics | where name == 'proactive.answers' | where valueMax > 1",
+            "proactive.answers has no largest or smallest value: ask valueSum",
+        ),
+        ("requests | summarize times = count() by operation_Name", "requests has HTTP calls only: ask traces"),
         ("traces | where valueSum > 1", "valueSum is neither column nor word"),
         ("traces | summarise times = count()", "summarise is neither column nor word"),
     ],
