@@ -1,5 +1,6 @@
 // Values for main.bicep, from the environment: `azd env set NAME value` for azd, exported variables for az.
 // Lists and objects are JSON: azd env set PROACTIVE_CALLBACK_HOSTS '["flows.contoso.com"]'
+// `any` where only some numbers are allowed: the compiler takes no plain int for one of them, so Azure checks it (BCP033).
 using 'main.bicep'
 
 param environmentName = readEnvironmentVariable('AZURE_ENV_NAME')
@@ -35,7 +36,7 @@ param tracedShare = readEnvironmentVariable('PROACTIVE_TRACED_SHARE', '1')
 param settingsFromVault = json(readEnvironmentVariable('SETTINGS_FROM_VAULT', '[]'))
 
 param maximumInstanceCount = int(readEnvironmentVariable('MAXIMUM_INSTANCE_COUNT', '40'))
-param instanceMemoryMB = int(readEnvironmentVariable('INSTANCE_MEMORY_MB', '2048'))
+param instanceMemoryMB = any(int(readEnvironmentVariable('INSTANCE_MEMORY_MB', '2048')))
 param httpConcurrency = int(readEnvironmentVariable('HTTP_CONCURRENCY', '100'))
 param alwaysReadyHttp = int(readEnvironmentVariable('ALWAYS_READY_HTTP', '0'))
 param storageSku = readEnvironmentVariable('STORAGE_SKU', 'Standard_LRS')
@@ -44,7 +45,7 @@ param logRetentionDays = int(readEnvironmentVariable('LOG_RETENTION_DAYS', '30')
 param alertEmails = json(readEnvironmentVariable('ALERT_EMAILS', '[]'))
 param alerts = bool(readEnvironmentVariable('ALERTS', 'true'))
 param alertQueueMinutes = int(readEnvironmentVariable('ALERT_QUEUE_MINUTES', '10'))
-param healthTestSeconds = int(readEnvironmentVariable('HEALTH_TEST_SECONDS', '900'))
+param healthTestSeconds = any(int(readEnvironmentVariable('HEALTH_TEST_SECONDS', '900')))
 
 param privateNetwork = bool(readEnvironmentVariable('PRIVATE_NETWORK', 'false'))
 param addressPrefix = readEnvironmentVariable('ADDRESS_PREFIX', '10.71.0.0/24')

@@ -46,7 +46,7 @@ var rules = [
       | where name == "proactive.queue.length"
       | extend queue = tostring(customDimensions["queue"])
       | where queue endswith "-poison"
-      | summarize depth = min(valueMax) by queue'''
+      | summarize depth = min(valueSum) by queue'''
     column: 'depth'
     aggregation: 'Maximum'
     threshold: 0
@@ -65,7 +65,7 @@ var rules = [
       | where name == "proactive.queue.age"
       | extend queue = tostring(customDimensions["queue"])
       | where queue !endswith "-poison"
-      | summarize looks = count(), age = min(valueMax) by queue
+      | summarize looks = count(), age = min(valueSum) by queue
       | where looks > 1
       | project queue, age'''
     column: 'age'

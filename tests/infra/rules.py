@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.infra.bicep import Deployment
+import pytest
+
+from tests.infra.bicep import Deployment, broken
 
 type Check = Callable[[Deployment], None]
 type Change = tuple[str, str, str]
@@ -31,6 +33,24 @@ class Rules(list[Rule]):
             return holds
 
         return keep
+
+    def tests(self) -> tuple[Callable[[Rule], None], Callable[[Rule, Change], None]]:
+        """Return a test that the deployment keeps each rule, and one that each change breaks its rule."""
+
+        @pytest.mark.parametrize("rule", self, ids=lambda each: each.name)
+        def keeps(rule: Rule) -> None:
+            rule.holds(Deployment())
+
+        @pytest.mark.parametrize(("rule", "change"), self.changes(), ids=self.names())
+        def breaks(rule: Rule, change: Change) -> None:
+            # GIVEN a deployment with one place changed, which is still Bicep
+            deployment = broken(*change)
+
+            # WHEN the rule is checked, THEN it fails
+            with pytest.raises(AssertionError):
+                rule.holds(deployment)
+
+        return keeps, breaks
 
     def changes(self) -> list[tuple[Rule, Change]]:
         """Return each change with the rule that it breaks."""

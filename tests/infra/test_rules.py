@@ -2,11 +2,9 @@
 
 import re
 
-import pytest
-
 from proactive.store.account import QUEUES, TABLES
-from tests.infra.bicep import ROOT, Deployment, broken, words
-from tests.infra.rules import Change, Rule, Rules, by_condition
+from tests.infra.bicep import ROOT, Deployment, words
+from tests.infra.rules import Rules, by_condition
 
 STORAGE = "modules/storage.bicep"
 FUNCTIONS = "modules/functions.bicep"
@@ -551,19 +549,7 @@ def every_name_is_declared_and_every_module_gets_what_it_asks_for(deployment: De
         assert not undeclared(text), file
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda each: each.name)
-def test_the_deployment_keeps_the_rule(rule: Rule) -> None:
-    rule.holds(Deployment())
-
-
-@pytest.mark.parametrize(("rule", "change"), RULES.changes(), ids=RULES.names())
-def test_a_change_that_breaks_the_rule_is_found(rule: Rule, change: Change) -> None:
-    # GIVEN a deployment with one place changed, which is still Bicep
-    deployment = broken(*change)
-
-    # WHEN the rule is checked, THEN it fails
-    with pytest.raises(AssertionError):
-        rule.holds(deployment)
+test_the_deployment_keeps_the_rule, test_a_change_that_breaks_the_rule_is_found = RULES.tests()
 
 
 def test_every_rule_has_a_change_that_breaks_it() -> None:

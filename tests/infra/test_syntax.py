@@ -48,11 +48,33 @@ def plain(value: Any) -> Any:
     return json.loads(default) if function in ("json", "bool", "int") else default
 
 
+def refused(declared: dict[str, Any], given: dict[str, Any]) -> set[str]:
+    """Return the parameters of which only some numbers are allowed and that are given a plain int: BCP033.
+
+    `int()` is an int to the compiler, whatever it is called with:
+    https://github.com/Azure/bicep/issues/18416, https://github.com/Azure/bicep/issues/10098
+    """
+    limited = {
+        name
+        for name, each in declared.items()
+        if each["type"] == "int" and "allowed" in {decorator["type"] for decorator in each["decorators"]}
+    }
+    return {name for name in limited if given[name]["function"]["type"] == "int"}
+
+
 def test_the_parameter_file_gives_each_parameter_and_repeats_its_default() -> None:
     parameters = Deployment().main["parameters"]
     given = {name: plain(value) for name, value in parameter_values().items()}
 
     assert given == {name: parameter["default"] for name, parameter in parameters.items()}
+
+
+def test_numbers_of_which_only_some_are_allowed_are_given_so_that_the_compiler_takes_them() -> None:
+    declared, given = Deployment().main["parameters"], parameter_values()
+    plain_again = {name: {"function": {"type": "int"}} for name in given}
+
+    assert refused(declared, given) == set()
+    assert refused(declared, plain_again) == {"instanceMemoryMB", "healthTestSeconds"}
 
 
 def test_the_parameter_file_reads_each_setting_under_its_own_name() -> None:
@@ -92,6 +114,14 @@ def test_azd_finds_the_infrastructure_and_the_app() -> None:
     assert (ROOT / project["infra"]["path"] / f"{project['infra']['module']}.bicep").is_file()
     assert project["services"] == {"app": {"project": ".", "language": "python", "host": "function"}}
     assert "'azd-service-name': 'app'" in BICEP["modules/functions.bicep"]
+
+
+def test_an_azd_that_would_deploy_what_is_ignored_is_refused() -> None:
+    # 1.18.0: .funcignore (pull 5383), and the environment for main.bicepparam (pull 5446).
+    # https://github.com/Azure/azure-dev/blob/main/cli/azd/CHANGELOG.md
+    project = yaml.safe_load((ROOT / "azure.yaml").read_text("utf-8"))
+
+    assert project["requiredVersions"] == {"azd": ">= 1.18.0"}
 
 
 def test_what_stays_at_home_is_not_deployed() -> None:
