@@ -48,10 +48,12 @@ def read(message: bytes, message_id: str) -> tuple[Any, str]:
         value = _data(value)
     if isinstance(value, dict) and "id" in value:
         given = value["id"]
+        value = {name: member for name, member in value.items() if name != "id"}
+        if given is None:  # as good as left out, like any field
+            return value, key
         if not isinstance(given, str) or not 1 <= len(given.strip()) <= 256:
             raise ProblemError(400, "The message has errors.", [FieldError("/id", "It should be 1 to 256 characters.")])
         key = f"key:{given.strip()}"
-        value = {name: member for name, member in value.items() if name != "id"}
     return value, key
 
 
@@ -60,7 +62,8 @@ def _json(message: bytes) -> Any:
     text = message.strip()
     if text[:1] not in (b"{", b"["):
         try:
-            return parse(base64.b64decode(text, validate=True))
+            # Tools wrap base64 into lines.
+            return parse(base64.b64decode(b"".join(text.split()), validate=True))
         except ValueError:
             pass  # then it is plain text, and what is wrong with it is said in those terms
     return parse(message)

@@ -23,9 +23,11 @@ def read_duration(text: str) -> float | None:
 
 
 def write_duration(seconds: float) -> str:
-    """Return a duration in its largest whole unit up to hours."""
+    """Return a duration in its largest whole unit; a single day is PT24H."""
     if seconds % MINUTE:
         return f"PT{round(seconds, 6):f}".rstrip("0").rstrip(".") + "S"
+    if seconds > DAY and seconds % DAY == 0:
+        return f"P{seconds / DAY:.0f}D"
     return f"PT{seconds / 3600:.0f}H" if seconds % 3600 == 0 else f"PT{seconds / MINUTE:.0f}M"
 
 

@@ -5,7 +5,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import azure.functions as func
+from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.http import parse_accept_header
 from werkzeug.routing import Map, Rule
 
 from proactive import cancel as cancelling
@@ -108,7 +110,8 @@ async def list_responses(service: Service, request: func.HttpRequest, send: str)
 
 def _form(request: func.HttpRequest) -> tuple[bool, int]:
     """Return whether a table is asked for, and of how many rows at the most."""
-    as_csv = "text/csv" in request.headers.get("accept", "").lower()
+    accepted = parse_accept_header(request.headers.get("accept", ""), MIMEAccept)
+    as_csv = accepted.best_match(("application/json", "text/csv")) == "text/csv"
     most = _MOST_ROWS if as_csv else 1000
     return as_csv, paging.top(request.params, default=_MOST_ROWS if as_csv else 100, most=most)
 

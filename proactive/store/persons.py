@@ -7,6 +7,7 @@ send: enough to pass over the sends of others, too little to name anybody.
 
 import hashlib
 import re
+import unicodedata
 import zlib
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -28,8 +29,12 @@ def user_key(user: str) -> str:
 
 
 def alias_key(alias: str) -> str:
-    """Return the key of a mail address, user principal name or display name, whatever its case and spacing."""
-    return hashlib.sha256(" ".join(alias.split()).casefold().encode()).hexdigest()[:40]
+    """Return the key of a mail address, user principal name or display name, whatever its case and spacing.
+
+    An accented letter may be one code point or two: names that were copied on a Mac come in the other form.
+    """
+    plain = unicodedata.normalize("NFC", " ".join(alias.split())).casefold()
+    return hashlib.sha256(plain.encode()).hexdigest()[:40]
 
 
 def row_key(user: str) -> str:

@@ -20,6 +20,7 @@ _TOTAL = 30  # seconds for one try, with what it waits for a connection
 _CONNECTIONS = 128
 _IDLE = 4  # seconds: Azurite drops a connection that was idle for 5
 _REPEATS = 3
+_SLOW = 2  # tries that may take all their time: a flow waits no longer than 120 s, and shall hear why
 _PAUSE = 0.2  # seconds before the second repeat; each one doubles it
 _LONGEST_PAUSE = 5.0  # seconds, whatever Retry-After asks for: functions wait meanwhile
 # https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes
@@ -79,7 +80,7 @@ class Rest:
         query = "&".join(part for part in (query, self._access.suffix) if part)
         address = self._access.addresses[request.service] + request.path
         url = self._url(f"{address}?{query}" if query else address, encoded=True)
-        pause, trouble, in_doubt = 0.0, "", False
+        pause, trouble, in_doubt, slow = 0.0, "", False, 0
         for repeats in range(_REPEATS + 1):
             if pause:
                 await asyncio.sleep(pause)
@@ -91,8 +92,12 @@ class Rest:
                 ) as response:
                     answer = read(Answer(response.status, response.headers, await response.read(), in_doubt))
             except self._errors as error:
-                in_doubt = in_doubt or not isinstance(error, self._not_written)
+                written = not isinstance(error, self._not_written)
+                in_doubt = in_doubt or written
                 trouble = f"storage did not answer: {type(error).__name__}"
+                slow += written and isinstance(error, TimeoutError)
+                if slow == _SLOW:
+                    break
                 # At once the first time: most often an idle connection was dropped just when it was to be used.
                 pause = backoff if repeats else 0.0
                 continue

@@ -204,6 +204,25 @@ async def test_results_can_be_had_as_a_table(stack):
     assert len(list(csv.DictReader(io.StringIO(some.text)))) == 2
 
 
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/csv, */*;q=0.1", "text/csv"),
+        ("TEXT/CSV", "text/csv"),
+        ("application/json;q=0.1, text/csv", "text/csv"),
+        ("application/json, text/csv;q=0.5", "application/json"),
+        ("text/csv;q=0, */*", "application/json"),
+        ("application/xml", "application/json"),
+        ("*/*", "application/json"),
+    ],
+)
+async def test_a_table_is_for_who_would_rather_have_one(stack, accept, kind):
+    accepted = await stack.accepted(ids(stack.strangers(1)))
+    reply = await stack.get(f"{SENDS}/{accepted['id']}/recipients", headers={"Accept": accept})
+    assert reply.status == 200
+    assert reply.headers["Content-Type"].partition(";")[0] == kind
+
+
 # Cancelling
 
 

@@ -134,7 +134,7 @@ async def test_a_try_has_its_time(failing: Failing, monkeypatch: pytest.MonkeyPa
     account = Account(StorageAccount(table_url=failing.url, queue_url=failing.url), Identity())
     with pytest.raises(StorageAway, match="TimeoutError"):
         await account.get("sends", "p", "r")
-    assert len(failing.got) == 4
+    assert len(failing.got) == 2, "a flow that waits for an answer gives up after 120 s"
     await account.close()
 
 

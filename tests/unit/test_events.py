@@ -71,6 +71,7 @@ ENCODED: dict[str, Callable[[bytes], bytes]] = {
     "plain with white space around": lambda text: b"\n " + text + b"\r\n",
     "base64 with white space around": lambda text: b" " + base64.b64encode(text) + b"\n",
     "plain with a byte order mark": lambda text: b"\xef\xbb\xbf" + text,
+    "base64 in lines": base64.encodebytes,
     "base64 with a byte order mark": lambda text: base64.b64encode(b"\xef\xbb\xbf" + text),
 }
 
@@ -97,6 +98,11 @@ def test_the_field_id_is_the_key_and_is_no_field_of_the_send() -> None:
 def test_the_field_id_is_the_same_key_as_the_header_of_a_request() -> None:
     for given_id in ("order-4711", " order-4711 ", "x" * 256):
         assert key({**SEND, "id": given_id}) == idempotency_key({"idempotency-key": given_id})
+
+
+def test_an_id_that_is_null_is_as_good_as_left_out() -> None:
+    assert read(as_json({**SEND, "id": None}), "m1") == (SEND, "message:m1")
+    assert read(as_json(cloud_event(data={**SEND, "id": None})), "m1") == read(as_json(cloud_event()), "m1")
 
 
 @pytest.mark.parametrize("wrap", [cloud_event, grid_event])

@@ -54,6 +54,12 @@ def test_a_person_is_named_by_key_and_by_name_but_never_by_everyone() -> None:
     assert not Subject("", frozenset({alias_key("")})).is_named(Entry("everyone"))
 
 
+def test_a_name_is_the_same_however_its_accents_are_written() -> None:
+    composed, apart = "Zo\u00eb M\u00fcller", "Zoe\u0308 Mu\u0308ller"
+    assert alias_key(composed) == alias_key(apart) == alias_key("ZOE\u0308  m\u00fcller")
+    assert alias_key(composed) != alias_key("Zoe Muller")
+
+
 def test_who_is_known_by_a_key_is_not_taken_for_somebody_of_the_same_name() -> None:
     ada = Subject("ada", frozenset({alias_key("shared@contoso.com")}))
     assert not ada.is_recipient(Recipient("shared@contoso.com", "bob"))

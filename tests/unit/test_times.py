@@ -70,9 +70,9 @@ def test_what_is_no_duration_is_none(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(60, "PT1M"), (90, "PT90S"), (5_400, "PT90M"), (3_600, "PT1H"), (86_400, "PT24H"), (604_800, "PT168H")],
+    [(60, "PT1M"), (90, "PT90S"), (5_400, "PT90M"), (3_600, "PT1H"), (86_400, "PT24H"), (604_800, "P7D")],
 )
-def test_a_duration_is_written_in_its_largest_whole_unit_up_to_hours(seconds: float, text: str) -> None:
+def test_a_duration_is_written_in_its_largest_whole_unit_and_a_day_in_hours(seconds: float, text: str) -> None:
     assert write_duration(seconds) == text
 
 
