@@ -35,6 +35,10 @@ _TENANT = re.compile(r"[A-Za-z0-9.-]{0,64}")  # a GUID in Teams; it becomes part
 _LONGEST = 512  # characters of an id or name that an activity may bring
 
 
+class _MalformedError(Exception):
+    """An activity is not one; the text says why."""
+
+
 async def take(service: Service, bot: Bot, body: dict[str, Any], *, ours: bool = True) -> tuple[int, Any]:
     """Take an activity in and return the status and body of the answer. Raises `ProblemError` 400.
 
@@ -46,7 +50,8 @@ async def take(service: Service, bot: Bot, body: dict[str, Any], *, ours: bool =
         _check(body)
     except Exception as error:
         # msrest raises what it likes on values of a wrong type; none of it is worth a 500.
-        raise ProblemError(400, "The activity is not valid.", [FieldError("", type(error).__name__)]) from None
+        why = str(error) if isinstance(error, _MalformedError) else "It is no activity as Teams sends them."
+        raise ProblemError(400, "The activity is not valid.", [FieldError("", why)]) from None
     if activity.channel_id != "msteams":
         raise ProblemError(400, "Only activities of Microsoft Teams are taken.", [FieldError("/channelId", "msteams")])
     if who is None:
@@ -74,24 +79,24 @@ def _who(body: dict[str, Any]) -> tuple[str, str, str] | None:
     if not person or not chat:
         return None
     if not isinstance(tenant, str) or not _TENANT.fullmatch(tenant):
-        raise ValueError("a tenant is malformed")
+        raise _MalformedError("The id of its tenant is malformed.")
     for text in (tenant, person, chat, body.get("serviceUrl"), sender.get("id"), sender.get("name") or ""):
         if not isinstance(text, str) or len(text) > _LONGEST:
-            raise ValueError("an id or name is missing or too long")
+            raise _MalformedError(f"Its ids, names and serviceUrl should be texts of at most {_LONGEST} characters.")
     return tenant.lower(), user_key(person), chat
 
 
 def _check(body: dict[str, Any]) -> None:
-    """Raise `ValueError` or `TypeError` for what botbuilder's dispatch would stumble over."""
+    """Raise for what botbuilder's dispatch would stumble over."""
     if not body.get("type") or not isinstance(body["type"], str):
-        raise ValueError("an activity has a type")
+        raise _MalformedError("It should have a type.")
     accounts = [body.get(name) or [] for name in ("membersAdded", "membersRemoved")]
     if not all(isinstance(members, list) for members in accounts) or not isinstance(
         body.get("channelData") or {}, dict
     ):
-        raise TypeError("members are a list, and channelData is an object")
+        raise _MalformedError("Its members should be a list, and its channelData an object.")
     if not all(isinstance(member, dict) for members in accounts for member in members):
-        raise TypeError("members are accounts")
+        raise _MalformedError("Its members should be accounts.")
 
 
 class _Queueing(BotAdapter):  # type: ignore[misc] # botbuilder is untyped

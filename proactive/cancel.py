@@ -1,10 +1,8 @@
 """Cancelling: who was not sent to yet is not sent to any more."""
 
 from proactive.model import Send
-from proactive.plan import start_lane
-from proactive.relay import put_watched
+from proactive.plan import hasten
 from proactive.service import Service
-from proactive.store.account import PLANS
 from proactive.store.answers import CANCELLED
 from proactive.store.errors import Stale
 from proactive.waits import end
@@ -14,7 +12,8 @@ async def cancel(service: Service, send_id: str, *, told: bool) -> Send | None:
     """Cancel a send and return it, or None when there is none. Doing it again, or too late, changes nothing.
 
     Unless the flow is to be `told`, this is its own unsubscribing: no callback comes any more. Once it has taken a
-    callback it has its answer: then further callbacks are all that is stopped.
+    callback it has its answer: then further callbacks are all that is stopped. Who has it told is no flow, and ends
+    also what goes on after a callback: with `each`, the first answers are told while others are still asked.
 
     The lane settles it: it is woken even where it has been before, since a call that was cut short is repeated.
     """
@@ -22,10 +21,10 @@ async def cancel(service: Service, send_id: str, *, told: bool) -> Send | None:
         send = await service.sends.get(send_id)
         if send is None:
             return None
-        if send.callback_url and not send.silent_at and (not told or send.called_at):
+        if send.callback_url and not send.silent_at and not told:
             await service.sends.note(send.id, silent_at=service.clock())
             continue
-        if send.called_at:
+        if send.called_at and (not told or (send.completed_at and send.ended_at)):
             return send
         if send.completed_at:
             if send.wait:
@@ -38,8 +37,5 @@ async def cancel(service: Service, send_id: str, *, told: bool) -> Send | None:
                 continue
         if send.wait:
             await end(service, send, CANCELLED)
-        if send.plan:
-            await start_lane(service, send)
-        else:
-            await put_watched(service, PLANS, {"send": send.id})
+        await hasten(service, send)
         return send

@@ -202,3 +202,11 @@ async def start(service: Service, send: Send) -> None:
 async def start_lane(service: Service, send: Send, at: float = 0.0) -> None:
     """Have a send delivered, from a moment on. More than one message for it does no harm: chunks are leased."""
     await put_watched(service, LANES, {"send": send.id}, at)
+
+
+async def hasten(service: Service, send: Send) -> None:
+    """Have a send that is over looked at now, planned or not: who was not sent to yet gets a final state."""
+    if send.plan:
+        await start_lane(service, send)
+    else:
+        await put_watched(service, PLANS, {"send": send.id})

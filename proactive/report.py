@@ -19,8 +19,16 @@ from proactive.model import (
 )
 from proactive.service import Service
 from proactive.store.account import Row
-from proactive.store.answers import CANCELLED, RESPONDED, End, place_of
-from proactive.store.callbacks import COMPLETED, Callback
+from proactive.store.answers import (
+    AFTER_DELIVERY,
+    CANCELLED,
+    NOT_DELIVERED,
+    RESPONDED,
+    TIMED_OUT,
+    End,
+    place_of,
+)
+from proactive.store.callbacks import COMPLETED, GIVEN_UP, PENDING, Callback
 from proactive.times import write_moment
 
 _FIRST_RESULTS = 100
@@ -82,6 +90,8 @@ async def status(service: Service, send: Send) -> dict[str, Any]:
 def _status(send: Send, rows: Sequence[Row], ended: End | None, now: float) -> SendStatus:
     if send.cancelled_at or (ended and ended.kind == CANCELLED):
         return SendStatus.CANCELLED
+    if ended and ended.kind == TIMED_OUT and not send.completed_at:
+        ended = None  # who was not sent to yet is being settled
     if ended or (send.completed_at and not send.wait):
         return SendStatus.COMPLETED
     if send.completed_at:
@@ -191,14 +201,19 @@ async def outcome(service: Service, send: Send) -> Outcome | None:
             return None
         return await _outcome(service, send, CANCELLED if send.cancelled_at else "completed")
     ended = await service.answers.ended(send.id)
-    if ended is None or (ended.kind == CANCELLED and not send.completed_at):
+    if ended is None or (ended.kind in AFTER_DELIVERY and not send.completed_at):
         return None
     return await _outcome(service, send, ended.kind)
 
 
 async def delivery(service: Service, send: Send) -> Outcome | None:
     """Return how the delivery of a send ended, whatever it waits for; None while it goes on."""
-    return await _outcome(service, send, "completed") if send.completed_at else await outcome(service, send)
+    ended = await outcome(service, send)
+    if ended or not send.completed_at:
+        return ended
+    so_far = await _outcome(service, send, "completed")
+    # Where a question reached nobody its end is being written: it tells so.
+    return so_far if _reached(so_far.body["counts"]) else None
 
 
 async def callback_body(service: Service, send: Send, event: str) -> dict[str, Any] | None:
@@ -230,6 +245,8 @@ async def _outcome(service: Service, send: Send, kind: str) -> Outcome:
         counts["pending"] = sum(states[state.value] for state in OPEN_STATES)
     only = first[0] if counts["total"] == 1 else None
     delivered_all = counts["delivered"] == counts["total"]
+    if kind == TIMED_OUT and not _reached(counts):
+        kind = NOT_DELIVERED
     body: dict[str, Any] = {
         "id": send.id,
         "outcome": kind,
@@ -249,6 +266,11 @@ async def _outcome(service: Service, send: Send, kind: str) -> Outcome:
     return Outcome(body, _fails(send, counts))
 
 
+def _reached(counts: dict[str, int]) -> int:
+    """Return how many got the message, or may have got it."""
+    return counts["delivered"] + counts["unknown"]
+
+
 async def _told(service: Service, send: Send) -> dict[str, Any]:
     """Return how far the flow has been told: what could not be handed over stays readable, with the attempts.
 
@@ -256,16 +278,17 @@ async def _told(service: Service, send: Send) -> dict[str, Any]:
     """
     if not send.callback_url:
         return {}
-    told = {"callback": _attempts(await service.callbacks.get(send.id, COMPLETED))}
+    told = {"callback": _attempts(send, await service.callbacks.get(send.id, COMPLETED))}
     if send.wait and send.wait.complete_when == "each":
         all_of_it = await service.callbacks.all(send.id, _FIRST_RESULTS)
-        return {**told, "callbacks": [{"event": callback.event, **_attempts(callback)} for callback in all_of_it]}
+        return {**told, "callbacks": [{"event": callback.event, **_attempts(send, callback)} for callback in all_of_it]}
     return told
 
 
-def _attempts(callback: Callback) -> dict[str, Any]:
+def _attempts(send: Send, callback: Callback) -> dict[str, Any]:
+    unsubscribed = bool(send.silent_at) and callback.state == PENDING
     return {
-        "state": callback.state,
+        "state": GIVEN_UP if unsubscribed else callback.state,
         "attempts": [
             {"at": write_moment(at), "statusCode": status, "error": error or None}
             for at, status, error in callback.attempts

@@ -6,10 +6,11 @@ its way any number of times. A `check` on `timers` sees to it after a crash in b
 
 from proactive import telemetry
 from proactive.model import Send
+from proactive.plan import hasten
 from proactive.relay import later, put_watched
 from proactive.service import Service
 from proactive.store.account import CALLBACKS, WAITS
-from proactive.store.answers import CANCELLED, NOT_DELIVERED, RESPONDED, TIMED_OUT, End
+from proactive.store.answers import AFTER_DELIVERY, NOT_DELIVERED, RESPONDED, TIMED_OUT, End
 from proactive.store.callbacks import COMPLETED
 
 CHECK = 30.0  # seconds after which somebody looks whether all that follows is on its way
@@ -38,8 +39,11 @@ async def after_end(service: Service, send: Send) -> None:
     if ended is None:
         return
     await service.sends.note(send.id, ended_at=ended.at)  # what still goes out stops
-    if ended.kind == CANCELLED and not send.completed_at:
-        return  # its lane settles who was not reached; the end of the delivery comes back here
+    if ended.kind in AFTER_DELIVERY and not send.completed_at:
+        # Its lane settles who was not reached; the end of the delivery comes back here. Whoever cancels wakes it.
+        if ended.kind == TIMED_OUT:
+            await hasten(service, send)
+        return
     if send.callback_url:
         await put_watched(service, CALLBACKS, {"send": send.id, "event": COMPLETED})
     if send.completed_at and ended.kind != NOT_DELIVERED and not (ended.kind == RESPONDED and send.total == 1):

@@ -25,6 +25,8 @@ from proactive.store.pack import compress, decompress, pack, unpack
 _TABLE = "sends"
 _OPEN, _END = "open", "end"
 RESPONDED, TIMED_OUT, NOT_DELIVERED, CANCELLED = "responded", "timedOut", "notDelivered", "cancelled"
+AFTER_DELIVERY = frozenset({TIMED_OUT, CANCELLED})
+"""Ends that are told once everybody has a final state, since what still goes out stops with them."""
 
 
 class Place(NamedTuple):

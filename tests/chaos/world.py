@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -89,7 +90,8 @@ class Run:
         self.town, self.scenario, self.clock = town, planned, town.clock
         self.observer = town.house.service
         self.chance = random.Random(planned.seed)
-        self.key = f"{town.house.bot}-{planned.seed}-{id(self)}"
+        # Not by id(self): a run may stand where one of the same seed stood that is gone, whose send it would find.
+        self.key = f"{town.house.bot}-{planned.seed}-{uuid.uuid4().hex}"
         self.id = send_id("key:" + self.key)
         self.letters = Letters(self.observer.account, self.clock)
         self.crashes: list[Crash] = []

@@ -233,6 +233,23 @@ async def test_what_is_no_activity_is_refused(stack, body):
     reply.is_problem()
 
 
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        ({"type": 5}, "It should have a type."),
+        ({"from": {"id": "29:1", "aadObjectId": "a" * 3000}}, "at most 512 characters"),
+        ({"channelData": "x"}, "an object"),
+        ({"timestamp": "yesterday"}, "no activity as Teams sends them"),
+    ],
+)
+async def test_what_is_wrong_with_an_activity_is_said_in_words(stack, odd, why):
+    (ada,) = await stack.join(1)
+    activity = await (await stack.crowd()).activity(ada, "message", text="hello", textFormat="plain")
+    reply = await stack.request("POST", "/api/messages", json_body=activity | odd)
+    (error,) = reply.is_problem(400)["errors"]
+    assert why in error["detail"]
+
+
 async def test_odd_activities_are_no_server_error(stack):
     (ada,) = await stack.join(1)
     crowd = await stack.crowd()

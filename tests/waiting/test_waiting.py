@@ -170,6 +170,7 @@ async def test_an_unsubscribed_flow_is_not_called(
     outcome = await report.outcome(house.service, await house.kept(send))
     assert outcome
     assert outcome.body["outcome"] == "cancelled"
+    assert outcome.body["callback"] == {"state": "givenUp", "attempts": []}, "nobody will be called any more"
 
 
 async def test_a_callback_waits_for_an_answer_that_is_held_back(
@@ -235,6 +236,33 @@ async def test_the_time_out_ends_the_wait_to_the_minute(
     assert late is None
 
 
+@pytest.mark.parametrize("reached", [0, 1])
+async def test_at_the_time_out_who_was_not_sent_to_yet_is_settled_before_it_is_told(
+    house: House, teams: TeamsStandIn, people: list[Person], flow: Flow, ask: Ask, reached: int
+) -> None:
+    # GIVEN somebody who has just written to the bot, so that the card is held back for half an hour
+    await house.knows(people[:1], last_message_at=house.clock())
+    body = {"recipients": [], "card": CONFIRMATION, "wait": {"timeout": "PT5M"}, "callbackUrl": flow.url}
+    await house.knows(people[1 : 1 + reached])
+    body["recipients"] = [person.object_id for person in people[: 1 + reached]]
+    send = await accept(house.service, body | {"options": {"ifChatIsActive": "postpone"}})
+    await house.advance(240)
+    assert flow.got == []
+
+    # WHEN the time is over, and only the card of the other is there
+    await house.advance(120)
+
+    # THEN nobody is pending any more, and "timedOut" is said only where somebody could have answered
+    ((_, told),) = flow.got
+    assert told["outcome"] == ("timedOut" if reached else "notDelivered")
+    assert told["statusCode"] == (207 if reached else 409)
+    assert (told["counts"]["pending"], told["counts"]["cancelled"], told["counts"]["delivered"]) == (0, 1, reached)
+    assert (await report.status(house.service, await house.kept(send)))["status"] == "completed"
+    await house.advance(3600)
+    assert teams.delivered(people[0]) == []
+    assert len(flow.got) == 1
+
+
 async def test_an_answer_after_the_end_changes_nothing(
     house: House, crowd: Crowd, teams: TeamsStandIn, people: list[Person], flow: Flow, ask: Ask
 ) -> None:
@@ -284,13 +312,29 @@ async def test_after_an_accepted_callback_cancelling_only_stops_further_ones(
     await crowd.press(people[0], "Submit Order")
     await house.advance(10)
 
-    await cancel(house.service, send.id, told=True)
+    await cancel(house.service, send.id, told=False)
     await crowd.press(people[1], "Submit Order")
     await house.advance(60)
 
     assert [body["event"] for _, body in flow.got] == ["response"]
     answers, _ = await report.responses(house.service, send)
     assert len(answers) == 2
+
+
+async def test_an_operator_ends_a_question_of_which_answers_have_been_told(
+    house: House, crowd: Crowd, teams: TeamsStandIn, people: list[Person], flow: Flow, ask: Ask
+) -> None:
+    send = await ask(people[:3], completeWhen="each")
+    await crowd.press(people[0], "Submit Order")
+    await house.advance(10)
+
+    await cancel(house.service, send.id, told=True)
+    await cancel(house.service, send.id, told=True)
+    await house.advance(60)
+
+    assert [(body["event"], body["outcome"]) for _, body in flow.got[1:]] == [("completed", "cancelled")]
+    assert {text_of(teams, person) for person in people[1:3]} == {"This question was withdrawn."}
+    assert (await report.status(house.service, await house.kept(send)))["status"] == "cancelled"
 
 
 @pytest.mark.parametrize("spoil", ["other person", "truncated", "other send", "no mark", "wild number"])
