@@ -1,6 +1,5 @@
 """A full run as operators see it: what came to Application Insights, and every line that was logged."""
 
-import asyncio
 import json
 import secrets
 from collections import deque
@@ -143,7 +142,11 @@ async def _what_goes_wrong(stack: Stack, people: list[Person]) -> None:
     for queue in ("lanes", "callbacks"):
         await stack.put(json.dumps({"send": "none", "event": "none"}), queue)
     await stack.put(WRITTEN, "lanes")  # nobody but the service puts messages there: it fails, again and again
-    await asyncio.sleep(1)
+
+    async def failed() -> bool:
+        return any("JSONDecodeError" in line for host in stack.hosts for line in host.child.tail)
+
+    await until(failed)
 
 
 def test_a_send_is_one_trace_from_its_post_to_its_callback_and_goes_on_the_flows_own(seen: Seen) -> None:
