@@ -34,14 +34,17 @@ class Coverage:
 
 
 async def play(town: Town, seed: int, coverage: Coverage, at: str = "") -> Outcome:
-    """Play a seed, and cut it where it says, or where it first comes to the point `at`."""
-    whole = await _once(town, scenario(seed))
-    for point in whole.run.points:
-        coverage.seen.setdefault(point, seed)
-    if whole.wrong:
-        return whole
+    """Play a seed whole, then cut where it says; or only cut, where it first comes to the point `at`."""
     planned = scenario(seed)
-    planned.cuts = [Cut(at, 1)] if at else cuts(seed, whole.run.points)
+    if at:
+        planned.cuts = [Cut(at, 1)]
+    else:
+        whole = await _once(town, scenario(seed))
+        for point in whole.run.points:
+            coverage.seen.setdefault(point, seed)
+        if whole.wrong:
+            return whole
+        planned.cuts = cuts(seed, whole.run.points)
     outcome = await _once(town, planned)
     coverage.cut.update(crash.point for crash in outcome.run.crashes)
     return outcome
