@@ -44,7 +44,7 @@ def service() -> "Service":
 async def proactive(name: str) -> Any:
     """Return a room of `proactive`; the first call has the heavy ones imported meanwhile."""
     global _warming, _exporting  # noqa: PLW0603 - once a process
-    if _warming is None or _exporting is None:
+    if _exporting is None:
         _exporting = asyncio.ensure_future(_export())
         _warming = asyncio.gather(*(room(heavy) for heavy in _HEAVY))
     await _exporting  # what is told before would be lost: where little is sent, each first message

@@ -1,8 +1,8 @@
 """The storage account: what the rest of the house asks of tables and queues, and storage's errors in our words.
 
 Tables and queues are created when they are found missing, so that a new account needs no preparation; where Bicep made
-them, that costs nothing. What is called for every message goes over plain REST, what is not, through the SDKs: they
-cost two to twelve times as much (docs/decisions/0014).
+them, that costs nothing. The SDKs create them; all else goes over plain REST, which costs a half to a twelfth of theirs
+(docs/decisions/0014).
 """
 
 import asyncio
